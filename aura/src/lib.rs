@@ -1,0 +1,1 @@
+//! Self-tuning asynchronous file I/O for Linux on io_uring.

@@ -1,0 +1,1 @@
+//! Aligned buffer pool with thread caches, shards and slabs, made for direct I/O.

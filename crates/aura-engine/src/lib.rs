@@ -1,0 +1,1 @@
+//! The engine under Aura: rings, slots, controller, buffer pool and histograms composed.

@@ -1,0 +1,1 @@
+//! Latency histogram with one writer, many readers, windows and percentiles that state their error.
