@@ -1,0 +1,340 @@
+//! One ring: pushing operations, handing them to the kernel, waiting, reaping completions.
+//!
+//! This file is `unsafe` because the queues are memory shared with the kernel, and because an
+//! operation names raw memory that the kernel will read or write later.
+//!
+//! # Synchronization
+//!
+//! A ring has two ends. The *pushing* end ([`Ring::push`]) may be used by one thread at a time,
+//! the *reaping* end ([`Ring::reap`]) by one thread at a time; the two ends, and everything else,
+//! may be used at the same time from any thread. Whoever shares an end between threads brings the
+//! lock. Submitting needs no lock: the kernel serialises entries into itself, and takes what the
+//! pushing end has published.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use io_uring::{IoUring, Probe, types};
+
+use crate::config::{Features, RingConfig};
+use crate::error::SetupError;
+use crate::sqe::{Opcode, Sqe};
+
+/// Keeps the two ends' counters off each other's cache line (two lines, for the CPUs that fetch
+/// them in pairs).
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct OwnLine(AtomicU32);
+
+/// One io_uring.
+///
+/// Dropping it closes the descriptor; it does **not** wait for operations in flight, whose memory
+/// the kernel may go on using (closing is no barrier). Whoever pushed them must have reaped their
+/// completions first, or leave that memory alone for good.
+pub struct Ring {
+    pub(crate) uring: IoUring,
+    features: Features,
+    /// Bit `n`: the kernel knows opcode `n`.
+    opcodes: u64,
+    /// How many operations were ever pushed, modulo 2³². Written by the pushing end only.
+    pushed: OwnLine,
+    /// How many completions were ever reaped, modulo 2³². Written by the reaping end only.
+    /// `pushed - reaped` never exceeds the completion queue's size.
+    reaped: OwnLine,
+}
+
+/// One completion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cqe {
+    /// The label of the operation, see [`Sqe::user_data`].
+    pub user_data: u64,
+    /// Bytes or descriptor on success, the negative of `errno` on failure.
+    pub result: i32,
+    /// `IORING_CQE_F_*`.
+    pub flags: u32,
+}
+
+/// Why an operation was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PushError {
+    /// The submission queue is full: [`Ring::submit`], then try again.
+    #[error("the submission queue is full; submit first")]
+    QueueFull,
+    /// As much is in flight as the completion queue can hold: reap, then try again.
+    #[error("the completion queue has no room for one more operation; reap first")]
+    TooManyInFlight,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// At least one completion is ready, or the kernel had other news.
+    Ready,
+    /// Nothing was ready in time.
+    TimedOut,
+    /// A signal handler ran.
+    Interrupted,
+}
+
+impl Ring {
+    /// Creates a ring.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] names the cause (seccomp, sysctl, old kernel, locked memory, descriptors)
+    /// and the remedy.
+    pub fn new(config: &RingConfig) -> Result<Self, SetupError> {
+        let fail = |error: &io::Error| SetupError::new(error, config.entries);
+        if !(1..=32_768).contains(&config.entries) {
+            return Err(fail(&io::Error::from_raw_os_error(libc::EINVAL)));
+        }
+        let (uring, mut features) = set_up(config).map_err(|error| fail(&error))?;
+        let params = uring.params();
+        features.sq_entries = params.sq_entries();
+        features.cq_entries = params.cq_entries();
+        features.timed_wait = params.is_feature_ext_arg();
+        features.no_drop = params.is_feature_nodrop();
+        let opcodes = probe(&uring);
+        let (pushed, reaped) = Default::default();
+        Ok(Self { uring, features, opcodes, pushed, reaped })
+    }
+
+    /// What the kernel granted.
+    #[must_use]
+    pub fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// Whether the kernel knows this operation.
+    #[must_use]
+    pub fn supports(&self, opcode: Opcode) -> bool {
+        self.opcodes >> (opcode as u8) & 1 == 1
+    }
+
+    /// Puts one operation into the submission queue. The kernel sees it at the next
+    /// [`submit`](Self::submit) or [`wait`](Self::wait).
+    ///
+    /// # Errors
+    ///
+    /// [`PushError`] when a queue has no room; nothing was taken.
+    ///
+    /// # Safety
+    ///
+    /// - No other thread pushes to this ring at the same time.
+    /// - Whatever memory the operation names (buffer, iovec array and its buffers, path, statx
+    ///   result) is valid for what the operation does with it, and stays so, and is not used in
+    ///   conflict with it, until the operation's completion has been reaped.
+    #[inline]
+    pub unsafe fn push(&self, sqe: &Sqe) -> Result<(), PushError> {
+        let pushed = self.pushed.0.load(Ordering::Relaxed);
+        // Acquire pairs with the release in `reap`: the room it freed is free.
+        let reaped = self.reaped.0.load(Ordering::Acquire);
+        if pushed.wrapping_sub(reaped) >= self.features.cq_entries {
+            return Err(PushError::TooManyInFlight);
+        }
+        // SAFETY: the caller is the only one pushing.
+        let mut queue = unsafe { self.uring.submission_shared() };
+        // SAFETY: the caller vouches for the memory named by the entry.
+        unsafe { queue.push(sqe.as_entry()) }.map_err(|_| PushError::QueueFull)?;
+        drop(queue); // Publishes the new tail to the kernel.
+        self.pushed.0.store(pushed.wrapping_add(1), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Operations that were pushed and whose completions have not been reaped. Exact for the two
+    /// ends, a snapshot for everybody else.
+    #[inline]
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        let reaped = self.reaped.0.load(Ordering::Relaxed);
+        // Read second: an operation counted as reaped has been pushed before.
+        self.pushed.0.load(Ordering::Relaxed).wrapping_sub(reaped)
+    }
+
+    /// Operations that were pushed and that the kernel has not taken yet.
+    ///
+    /// # Safety
+    ///
+    /// No other thread pushes to this ring at the same time.
+    #[inline]
+    #[must_use]
+    pub unsafe fn queued(&self) -> u32 {
+        // SAFETY: the caller owns the pushing end. Dropping the view stores the tail it read,
+        // which is the tail that is there.
+        unsafe { self.uring.submission_shared() }.len() as u32
+    }
+
+    /// Hands the queued operations to the kernel and returns how many it took. Runs whatever the
+    /// kernel has put off, so that completions which did not fit the queue appear.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's answer. `EAGAIN` and `EBUSY` are temporary (no memory; completions waiting to
+    /// be reaped); nothing is lost, what was not taken stays queued.
+    pub fn submit(&self) -> io::Result<u32> {
+        self.uring.submit().map(|taken| taken as u32)
+    }
+
+    /// Hands the queued operations to the kernel and blocks until a completion is ready, the
+    /// timeout (`None`: none) has passed, or a signal handler ran.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<Wake> {
+        let waited = match timeout {
+            None => self.uring.submitter().submit_and_wait(1).map(|_| Wake::Ready),
+            Some(limit) if self.features.timed_wait => {
+                let limit = types::Timespec::from(limit);
+                let args = types::SubmitArgs::new().timespec(&limit);
+                self.uring.submitter().submit_with_args(1, &args).map(|_| Wake::Ready)
+            }
+            Some(limit) => self.submit().and_then(|_| self.wait_readable(limit)),
+        };
+        match waited.as_ref().map_err(io::Error::raw_os_error) {
+            Err(Some(libc::ETIME)) => Ok(Wake::TimedOut),
+            Err(Some(libc::EINTR)) => Ok(Wake::Interrupted),
+            _ => waited,
+        }
+    }
+
+    /// Whether a completion is ready to be reaped. Costs two loads, no system call.
+    ///
+    /// # Safety
+    ///
+    /// No other thread reaps from this ring at the same time.
+    #[inline]
+    #[must_use]
+    pub unsafe fn has_completions(&self) -> bool {
+        // SAFETY: the caller owns the reaping end. Dropping the view stores the head it read,
+        // which is the head that is there.
+        !unsafe { self.uring.completion_shared() }.is_empty()
+    }
+
+    /// Whether the kernel holds back completions until it is entered: the queue overflowed, or
+    /// work was put off ([`RingConfig::one_thread`]). If so, [`submit`](Self::submit).
+    #[inline]
+    #[must_use]
+    pub fn needs_enter(&self) -> bool {
+        // SAFETY: the view's copies of head and tail, which a concurrent push may change while
+        // they are read, are used for nothing; the flags are read atomically. The view must not
+        // be dropped: that would store its tail and undo a concurrent push.
+        let queue = std::mem::ManuallyDrop::new(unsafe { self.uring.submission_shared() });
+        queue.cq_overflow() || queue.taskrun()
+    }
+
+    /// Takes up to `out.len()` completions, oldest first, and returns how many. No system call.
+    ///
+    /// # Safety
+    ///
+    /// No other thread reaps from this ring at the same time.
+    #[inline]
+    pub unsafe fn reap(&self, out: &mut [Cqe]) -> usize {
+        // SAFETY: the caller is the only one reaping.
+        let mut queue = unsafe { self.uring.completion_shared() };
+        let mut taken = 0;
+        // `out` first: a completion must not be taken off the queue when there is no room for it.
+        for (place, entry) in out.iter_mut().zip(&mut queue) {
+            *place =
+                Cqe { user_data: entry.user_data(), result: entry.result(), flags: entry.flags() };
+            taken += 1;
+        }
+        drop(queue); // Publishes the new head to the kernel.
+        if taken > 0 {
+            let reaped = self.reaped.0.load(Ordering::Relaxed).wrapping_add(taken as u32);
+            // Release pairs with the acquire in `push`.
+            self.reaped.0.store(reaped, Ordering::Release);
+        }
+        taken
+    }
+
+    fn wait_readable(&self, limit: Duration) -> io::Result<Wake> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let limit = Timespec::try_from(limit).ok();
+        let ready = poll(&mut [PollFd::new(self, PollFlags::IN)], limit.as_ref())?;
+        Ok(if ready == 0 { Wake::TimedOut } else { Wake::Ready })
+    }
+}
+
+/// The ring's descriptor is readable as long as completions wait to be reaped, so it fits `poll`,
+/// `epoll` and `select` (level-triggered).
+impl AsFd for Ring {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor is open as long as `self.uring` lives.
+        unsafe { BorrowedFd::borrow_raw(self.uring.as_raw_fd()) }
+    }
+}
+
+impl AsRawFd for Ring {
+    fn as_raw_fd(&self) -> RawFd {
+        self.uring.as_raw_fd()
+    }
+}
+
+impl std::fmt::Debug for Ring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ring")
+            .field("fd", &self.as_raw_fd())
+            .field("features", &self.features)
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tries the most wanted set of flags first and leaves out, one after the other, what the kernel
+/// refuses and what can be done without.
+fn set_up(config: &RingConfig) -> io::Result<(IoUring, Features)> {
+    let mut features = Features {
+        sqpoll: config.sqpoll_idle.is_some(),
+        // A kernel thread submits, so there is nobody to cooperate with.
+        coop_taskrun: config.one_thread && config.sqpoll_idle.is_none(),
+        ..Features::default()
+    };
+    let mut submit_all = true;
+    loop {
+        let mut builder = IoUring::builder();
+        if submit_all {
+            builder.setup_submit_all(); // One bad entry must not hold up the ones behind it.
+        }
+        if let Some(entries) = config.cq_entries {
+            builder.setup_cqsize(entries);
+        }
+        if let Some(idle) = config.sqpoll_idle.filter(|_| features.sqpoll) {
+            builder.setup_sqpoll(u32::try_from(idle.as_millis()).unwrap_or(u32::MAX));
+        }
+        if features.coop_taskrun {
+            builder.setup_coop_taskrun().setup_taskrun_flag();
+        }
+        let error = match builder.build(config.entries) {
+            Ok(uring) => return Ok((uring, features)),
+            Err(error) => error,
+        };
+        let errno = error.raw_os_error();
+        if features.sqpoll && errno != Some(libc::EINVAL) {
+            features.sqpoll_refused = errno;
+            features.sqpoll = false;
+            features.coop_taskrun = config.one_thread;
+        } else if features.coop_taskrun && errno == Some(libc::EINVAL) {
+            features.coop_taskrun = false; // Before Linux 5.19.
+        } else if submit_all && errno == Some(libc::EINVAL) {
+            submit_all = false; // Before Linux 5.18.
+        } else {
+            return Err(error);
+        }
+    }
+}
+
+/// Asks which operations the kernel knows. A kernel that cannot be asked (before 5.6) is taken to
+/// know those that it had from the start.
+fn probe(uring: &IoUring) -> u64 {
+    let mut answer = Probe::new();
+    if uring.submitter().register_probe(&mut answer).is_err() {
+        return (1 << Opcode::ReadFixed as u8 | 1 << Opcode::WriteFixed as u8)
+            | (1 << Opcode::Nop as u8 | 1 << Opcode::Readv as u8 | 1 << Opcode::Writev as u8)
+            | 1 << Opcode::Fsync as u8;
+    }
+    let known = Opcode::ALL.into_iter().filter(|op| answer.is_supported(*op as u8));
+    known.fold(0, |bits, op| bits | 1 << op as u8)
+}

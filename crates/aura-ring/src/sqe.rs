@@ -1,0 +1,399 @@
+//! Submission queue entries: one constructor per operation, in the kernel's own layout.
+//!
+//! [`Sqe`] is `struct io_uring_sqe` field for field, so that handing one over is a copy of 64
+//! bytes and nothing else. The layout is part of the kernel's ABI; the tests compare every
+//! constructor with what the `io-uring` crate builds for the same operation, byte by byte.
+
+use std::ffi::CStr;
+use std::os::fd::RawFd;
+
+use io_uring::{opcode, squeue};
+
+/// The operations this crate can express, by the kernel's opcode number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Opcode {
+    /// Does nothing and completes; the floor of what a round trip costs.
+    Nop = opcode::Nop::CODE,
+    /// `preadv`.
+    Readv = opcode::Readv::CODE,
+    /// `pwritev`.
+    Writev = opcode::Writev::CODE,
+    /// `fsync` and `fdatasync`.
+    Fsync = opcode::Fsync::CODE,
+    /// `pread` into a registered buffer.
+    ReadFixed = opcode::ReadFixed::CODE,
+    /// `pwrite` from a registered buffer.
+    WriteFixed = opcode::WriteFixed::CODE,
+    /// `sync_file_range`.
+    SyncFileRange = opcode::SyncFileRange::CODE,
+    /// Cancels another operation by its `user_data`.
+    AsyncCancel = opcode::AsyncCancel::CODE,
+    /// `fallocate`.
+    Fallocate = opcode::Fallocate::CODE,
+    /// `openat`.
+    OpenAt = opcode::OpenAt::CODE,
+    /// `close`.
+    Close = opcode::Close::CODE,
+    /// `statx`.
+    Statx = opcode::Statx::CODE,
+    /// `pread`.
+    Read = opcode::Read::CODE,
+    /// `pwrite`.
+    Write = opcode::Write::CODE,
+    /// `ftruncate`, since Linux 6.9.
+    Ftruncate = opcode::Ftruncate::CODE,
+}
+
+impl Opcode {
+    /// Every operation, in the order of the kernel's numbers.
+    pub const ALL: [Self; 15] = [
+        Self::Nop,
+        Self::Readv,
+        Self::Writev,
+        Self::Fsync,
+        Self::ReadFixed,
+        Self::WriteFixed,
+        Self::SyncFileRange,
+        Self::AsyncCancel,
+        Self::Fallocate,
+        Self::OpenAt,
+        Self::Close,
+        Self::Statx,
+        Self::Read,
+        Self::Write,
+        Self::Ftruncate,
+    ];
+
+    /// The opcode with this kernel number, if it is one of ours.
+    ///
+    /// ```
+    /// use aura_ring::Opcode;
+    /// assert_eq!(Opcode::from_code(Opcode::Read as u8), Some(Opcode::Read));
+    /// assert_eq!(Opcode::from_code(255), None);
+    /// ```
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|op| *op as u8 == code)
+    }
+}
+
+/// The file an operation works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// An ordinary file descriptor.
+    Fd(RawFd),
+    /// An index into the ring's registered files.
+    Registered(u32),
+}
+
+impl From<RawFd> for Target {
+    fn from(fd: RawFd) -> Self {
+        Self::Fd(fd)
+    }
+}
+
+/// One operation as the kernel reads it (`struct io_uring_sqe`).
+///
+/// Building one touches nothing; the preconditions are those of
+/// [`Ring::push`](crate::Ring::push), which hands it to the kernel. Fields that an operation does
+/// not use are zero. Lengths are bytes, offsets are bytes from the start of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Sqe {
+    opcode: u8,
+    flags: u8,
+    ioprio: u16,
+    fd: i32,
+    /// Offset in the file; for `statx` the address of the result.
+    off: u64,
+    /// Buffer, iovec array or path; for `fallocate` the length.
+    addr: u64,
+    /// Buffer length or iovec count; `mode` of `openat`/`fallocate`, `mask` of `statx`.
+    len: u32,
+    /// The flags that belong to the operation (`open`, `fsync`, `sync_file_range`, …).
+    op_flags: u32,
+    user_data: u64,
+    buf_index: u16,
+    personality: u16,
+    splice_fd_in: i32,
+    addr3: u64,
+    pad2: u64,
+}
+
+const _: () = assert!(size_of::<Sqe>() == 64 && size_of::<squeue::Entry>() == 64);
+const _: () = assert!(align_of::<Sqe>() >= align_of::<squeue::Entry>());
+
+const FIXED_FILE: u8 = squeue::Flags::FIXED_FILE.bits();
+const IO_LINK: u8 = squeue::Flags::IO_LINK.bits();
+const ASYNC: u8 = squeue::Flags::ASYNC.bits();
+const FSYNC_DATASYNC: u32 = 1;
+
+impl Sqe {
+    #[inline]
+    fn on(opcode: Opcode, target: Target) -> Self {
+        let (fd, flags) = match target {
+            Target::Fd(fd) => (fd, 0),
+            // The kernel's table has at most 32 Ki entries, so an index always fits an `i32`.
+            Target::Registered(index) => (index as i32, FIXED_FILE),
+        };
+        Self { opcode: opcode as u8, flags, fd, ..Self::default() }
+    }
+
+    /// An operation that does nothing.
+    #[inline]
+    #[must_use]
+    pub fn nop() -> Self {
+        Self { opcode: Opcode::Nop as u8, fd: -1, ..Self::default() }
+    }
+
+    /// Reads `len` bytes at `offset` into `buf`. An `offset` of `u64::MAX` means the file's own
+    /// position.
+    #[inline]
+    #[must_use]
+    pub fn read(target: Target, buf: *mut u8, len: u32, offset: u64) -> Self {
+        Self { addr: buf as u64, len, off: offset, ..Self::on(Opcode::Read, target) }
+    }
+
+    /// Writes `len` bytes from `buf` at `offset`.
+    #[inline]
+    #[must_use]
+    pub fn write(target: Target, buf: *const u8, len: u32, offset: u64) -> Self {
+        Self { addr: buf as u64, len, off: offset, ..Self::on(Opcode::Write, target) }
+    }
+
+    /// Reads into the registered buffer `buf_index`; `buf` lies inside it.
+    #[inline]
+    #[must_use]
+    pub fn read_fixed(target: Target, buf: *mut u8, len: u32, offset: u64, buf_index: u16) -> Self {
+        let base = Self::on(Opcode::ReadFixed, target);
+        Self { addr: buf as u64, len, off: offset, buf_index, ..base }
+    }
+
+    /// Writes from the registered buffer `buf_index`; `buf` lies inside it.
+    #[inline]
+    #[must_use]
+    pub fn write_fixed(
+        target: Target,
+        buf: *const u8,
+        len: u32,
+        offset: u64,
+        buf_index: u16,
+    ) -> Self {
+        let base = Self::on(Opcode::WriteFixed, target);
+        Self { addr: buf as u64, len, off: offset, buf_index, ..base }
+    }
+
+    /// Reads into `count` buffers, one after the other.
+    #[inline]
+    #[must_use]
+    pub fn readv(target: Target, iov: *const libc::iovec, count: u32, offset: u64) -> Self {
+        Self { addr: iov as u64, len: count, off: offset, ..Self::on(Opcode::Readv, target) }
+    }
+
+    /// Writes from `count` buffers, one after the other.
+    #[inline]
+    #[must_use]
+    pub fn writev(target: Target, iov: *const libc::iovec, count: u32, offset: u64) -> Self {
+        Self { addr: iov as u64, len: count, off: offset, ..Self::on(Opcode::Writev, target) }
+    }
+
+    /// Makes the file's data and metadata durable.
+    #[must_use]
+    pub fn fsync(target: Target) -> Self {
+        Self::on(Opcode::Fsync, target)
+    }
+
+    /// Makes the file's data durable, and of the metadata only what reading it back needs.
+    #[must_use]
+    pub fn fdatasync(target: Target) -> Self {
+        Self { op_flags: FSYNC_DATASYNC, ..Self::on(Opcode::Fsync, target) }
+    }
+
+    /// Starts or awaits write-out of `len` bytes at `offset` (0: to the end of the file), by
+    /// `SYNC_FILE_RANGE_*` flags.
+    #[must_use]
+    pub fn sync_file_range(target: Target, offset: u64, len: u32, flags: u32) -> Self {
+        let base = Self::on(Opcode::SyncFileRange, target);
+        Self { off: offset, len, op_flags: flags, ..base }
+    }
+
+    /// Asks for the operation with this `user_data` to be cancelled.
+    ///
+    /// The answer is this operation's own completion: 0 found and cancelled, `-ENOENT` not found,
+    /// `-EALREADY` too late to stop it. The cancelled operation completes on its own.
+    #[must_use]
+    pub fn cancel(user_data: u64) -> Self {
+        Self { addr: user_data, fd: -1, opcode: Opcode::AsyncCancel as u8, ..Self::default() }
+    }
+
+    /// Allocates, punches or shifts space, by `FALLOC_FL_*` mode.
+    #[must_use]
+    pub fn fallocate(target: Target, mode: i32, offset: u64, len: u64) -> Self {
+        let base = Self::on(Opcode::Fallocate, target);
+        // The kernel reads `mode` from `len`, and the length from `addr`.
+        Self { off: offset, addr: len, len: mode as u32, ..base }
+    }
+
+    /// Sets the file's length. Linux 6.9 or later; see [`Ring::supports`](crate::Ring::supports).
+    #[must_use]
+    pub fn ftruncate(target: Target, len: u64) -> Self {
+        Self { off: len, ..Self::on(Opcode::Ftruncate, target) }
+    }
+
+    /// Opens `path` relative to `dirfd`; the result is the new descriptor.
+    #[must_use]
+    pub fn openat(dirfd: RawFd, path: &CStr, flags: i32, mode: u32) -> Self {
+        let base = Self::on(Opcode::OpenAt, Target::Fd(dirfd));
+        Self { addr: path.as_ptr() as u64, len: mode, op_flags: flags as u32, ..base }
+    }
+
+    /// Closes an ordinary descriptor.
+    #[must_use]
+    pub fn close(fd: RawFd) -> Self {
+        Self::on(Opcode::Close, Target::Fd(fd))
+    }
+
+    /// Fetches metadata of `path` relative to `dirfd` into `out`.
+    #[must_use]
+    pub fn statx(dirfd: RawFd, path: &CStr, flags: i32, mask: u32, out: *mut libc::statx) -> Self {
+        let base = Self::on(Opcode::Statx, Target::Fd(dirfd));
+        let addr = path.as_ptr() as u64;
+        Self { addr, len: mask, off: out as u64, op_flags: flags as u32, ..base }
+    }
+
+    /// Labels the operation; its completion carries the same value.
+    #[inline]
+    #[must_use]
+    pub fn user_data(mut self, user_data: u64) -> Self {
+        self.user_data = user_data;
+        self
+    }
+
+    /// Makes the next operation pushed wait until this one has completed, and fail with
+    /// `-ECANCELED` if this one fails (`IOSQE_IO_LINK`).
+    #[must_use]
+    pub fn linked(mut self) -> Self {
+        self.flags |= IO_LINK;
+        self
+    }
+
+    /// Hands the operation to a kernel worker at once, instead of trying it inline first
+    /// (`IOSQE_ASYNC`).
+    #[must_use]
+    pub fn forced_async(mut self) -> Self {
+        self.flags |= ASYNC;
+        self
+    }
+
+    /// The kernel's number of the operation, see [`Opcode`].
+    #[inline]
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        self.opcode
+    }
+
+    /// Whether [`raw_fd`](Self::raw_fd) is an index of the registered files.
+    #[inline]
+    #[must_use]
+    pub fn is_registered_file(&self) -> bool {
+        self.flags & FIXED_FILE != 0
+    }
+
+    /// The descriptor, or the index of the registered file.
+    #[inline]
+    #[must_use]
+    pub fn raw_fd(&self) -> i32 {
+        self.fd
+    }
+
+    /// The same entry as the `io-uring` crate's type.
+    #[inline]
+    pub(crate) fn as_entry(&self) -> &squeue::Entry {
+        // SAFETY: `Entry` is a `repr(C)` wrapper of the kernel's `io_uring_sqe`, whose layout
+        // `Sqe` repeats; size and alignment are asserted above, the field order by the tests of
+        // this module. Every bit pattern is a valid entry.
+        unsafe { &*std::ptr::from_ref(self).cast() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use io_uring::types::{self, Fd, Fixed};
+
+    fn bytes<T>(value: &T) -> [u8; 64] {
+        assert_eq!(size_of::<T>(), 64);
+        // SAFETY: both entry types are 64 bytes of plain integers without padding.
+        unsafe { std::ptr::from_ref(value).cast::<[u8; 64]>().read() }
+    }
+
+    #[track_caller]
+    fn same(ours: Sqe, theirs: squeue::Entry) {
+        assert_eq!(bytes(&ours.user_data(7)), bytes(&theirs.user_data(7)));
+    }
+
+    #[test]
+    fn every_constructor_matches_the_kernel_layout() {
+        let buf = 0x1000 as *mut u8;
+        let iov = 0x2000 as *const libc::iovec;
+        let fd = Target::Fd(5);
+        same(Sqe::nop(), opcode::Nop::new().build());
+        same(Sqe::read(fd, buf, 9, 11), opcode::Read::new(Fd(5), buf, 9).offset(11).build());
+        same(Sqe::write(fd, buf, 9, 11), opcode::Write::new(Fd(5), buf, 9).offset(11).build());
+        same(
+            Sqe::read_fixed(fd, buf, 9, 11, 3),
+            opcode::ReadFixed::new(Fd(5), buf, 9, 3).offset(11).build(),
+        );
+        same(
+            Sqe::write_fixed(fd, buf, 9, 11, 3),
+            opcode::WriteFixed::new(Fd(5), buf, 9, 3).offset(11).build(),
+        );
+        same(Sqe::readv(fd, iov, 2, 11), opcode::Readv::new(Fd(5), iov, 2).offset(11).build());
+        same(Sqe::writev(fd, iov, 2, 11), opcode::Writev::new(Fd(5), iov, 2).offset(11).build());
+        same(Sqe::fsync(fd), opcode::Fsync::new(Fd(5)).build());
+        same(
+            Sqe::fdatasync(fd),
+            opcode::Fsync::new(Fd(5)).flags(types::FsyncFlags::DATASYNC).build(),
+        );
+        same(
+            Sqe::sync_file_range(fd, 11, 13, 2),
+            opcode::SyncFileRange::new(Fd(5), 13).offset(11).flags(2).build(),
+        );
+        same(Sqe::cancel(42), opcode::AsyncCancel::new(42).build());
+        same(
+            Sqe::fallocate(fd, 3, 11, 13),
+            opcode::Fallocate::new(Fd(5), 13).offset(11).mode(3).build(),
+        );
+        same(Sqe::ftruncate(fd, 13), opcode::Ftruncate::new(Fd(5), 13).build());
+        same(Sqe::close(5), opcode::Close::new(Fd(5)).build());
+        same(
+            Sqe::openat(5, c"x", 0o102, 0o644),
+            opcode::OpenAt::new(Fd(5), c"x".as_ptr()).flags(0o102).mode(0o644).build(),
+        );
+        let out = std::ptr::without_provenance_mut::<libc::statx>(0x3000);
+        same(
+            Sqe::statx(5, c"x", 0x100, 0xfff, out),
+            opcode::Statx::new(Fd(5), c"x".as_ptr(), out.cast()).flags(0x100).mask(0xfff).build(),
+        );
+    }
+
+    #[test]
+    fn a_registered_target_sets_the_fixed_file_flag() {
+        let buf = 0x1000 as *mut u8;
+        same(
+            Sqe::read(Target::Registered(4), buf, 9, 0),
+            opcode::Read::new(Fixed(4), buf, 9).build(),
+        );
+        assert!(Sqe::fsync(Target::Registered(0)).is_registered_file());
+        assert!(!Sqe::fsync(Target::Fd(0)).is_registered_file());
+    }
+
+    #[test]
+    fn every_opcode_is_found_by_its_number() {
+        for op in Opcode::ALL {
+            assert_eq!(Opcode::from_code(op as u8), Some(op));
+        }
+    }
+}
