@@ -19,4 +19,4 @@ pub mod sqe;
 pub use config::{Features, RingConfig};
 pub use error::{Cause, SetupError};
 pub use ring::{Cqe, PushError, Ring, Wake};
-pub use sqe::{Opcode, Sqe, Target};
+pub use sqe::{Opcode, Parts, Sqe, Target};

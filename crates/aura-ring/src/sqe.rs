@@ -26,6 +26,8 @@ pub enum Opcode {
     ReadFixed = opcode::ReadFixed::CODE,
     /// `pwrite` from a registered buffer.
     WriteFixed = opcode::WriteFixed::CODE,
+    /// `poll`, once.
+    PollAdd = opcode::PollAdd::CODE,
     /// `sync_file_range`.
     SyncFileRange = opcode::SyncFileRange::CODE,
     /// Cancels another operation by its `user_data`.
@@ -48,13 +50,14 @@ pub enum Opcode {
 
 impl Opcode {
     /// Every operation, in the order of the kernel's numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Nop,
         Self::Readv,
         Self::Writev,
         Self::Fsync,
         Self::ReadFixed,
         Self::WriteFixed,
+        Self::PollAdd,
         Self::SyncFileRange,
         Self::AsyncCancel,
         Self::Fallocate,
@@ -120,6 +123,35 @@ pub struct Sqe {
     splice_fd_in: i32,
     addr3: u64,
     pad2: u64,
+}
+
+/// What an operation does, in half the room of an [`Sqe`]. The meaning of the fields depends on the
+/// operation, as in the kernel's structure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// See [`Opcode`].
+    pub opcode: u8,
+    /// `IOSQE_*`.
+    pub flags: u8,
+    /// Index of the registered buffer.
+    pub buf_index: u16,
+    /// Descriptor, or index of the registered file.
+    pub fd: i32,
+    /// Offset, length or second address.
+    pub off: u64,
+    /// Address or length.
+    pub addr: u64,
+    /// Length, count or mode.
+    pub len: u32,
+    /// The operation's own flags.
+    pub op_flags: u32,
+}
+
+impl From<Parts> for Sqe {
+    fn from(parts: Parts) -> Self {
+        let Parts { opcode, flags, buf_index, fd, off, addr, len, op_flags } = parts;
+        Self { opcode, flags, buf_index, fd, off, addr, len, op_flags, ..Self::default() }
+    }
 }
 
 const _: () = assert!(size_of::<Sqe>() == 64 && size_of::<squeue::Entry>() == 64);
@@ -263,6 +295,43 @@ impl Sqe {
         Self { addr, len: mask, off: out as u64, op_flags: flags as u32, ..base }
     }
 
+    /// Waits once until `fd` is readable (`POLLIN`).
+    #[must_use]
+    pub fn poll_readable(fd: RawFd) -> Self {
+        let base = Self::on(Opcode::PollAdd, Target::Fd(fd));
+        // The kernel reads the 32 event bits in its own half-word order on big-endian machines.
+        let events = u32::from(libc::POLLIN.cast_unsigned());
+        let op_flags = if cfg!(target_endian = "big") { events.rotate_left(16) } else { events };
+        Self { op_flags, ..base }
+    }
+
+    /// The fields that say what the operation does, without label and link.
+    ///
+    /// For keeping an operation in little room, to push it again with [`Sqe::from`].
+    #[inline]
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        Parts {
+            opcode: self.opcode,
+            flags: self.flags,
+            buf_index: self.buf_index,
+            fd: self.fd,
+            off: self.off,
+            addr: self.addr,
+            len: self.len,
+            op_flags: self.op_flags,
+        }
+    }
+
+    /// Replaces the buffer by a place inside the registered buffer `buf_index`.
+    #[inline]
+    #[must_use]
+    pub fn with_registered_buffer(mut self, addr: *mut u8, buf_index: u16) -> Self {
+        self.addr = addr as u64;
+        self.buf_index = buf_index;
+        self
+    }
+
     /// Labels the operation; its completion carries the same value.
     #[inline]
     #[must_use]
@@ -361,6 +430,10 @@ mod tests {
             Sqe::sync_file_range(fd, 11, 13, 2),
             opcode::SyncFileRange::new(Fd(5), 13).offset(11).flags(2).build(),
         );
+        same(
+            Sqe::poll_readable(5),
+            opcode::PollAdd::new(Fd(5), libc::POLLIN.cast_unsigned().into()).build(),
+        );
         same(Sqe::cancel(42), opcode::AsyncCancel::new(42).build());
         same(
             Sqe::fallocate(fd, 3, 11, 13),
@@ -388,6 +461,19 @@ mod tests {
         );
         assert!(Sqe::fsync(Target::Registered(0)).is_registered_file());
         assert!(!Sqe::fsync(Target::Fd(0)).is_registered_file());
+    }
+
+    #[test]
+    fn parts_rebuild_the_operation() {
+        let out = std::ptr::without_provenance_mut::<libc::statx>(0x3000);
+        let buf = 0x1000 as *mut u8;
+        for sqe in [
+            Sqe::read_fixed(Target::Registered(4), buf, 9, 11, 3),
+            Sqe::statx(5, c"x", 0x100, 0xfff, out),
+            Sqe::fallocate(Target::Fd(5), 3, 11, 13),
+        ] {
+            assert_eq!(Sqe::from(sqe.parts()), sqe);
+        }
     }
 
     #[test]
