@@ -121,3 +121,31 @@ const fn place(sequence: u64) -> usize {
 fn add(sum_ns: &AtomicU64, latency_ns: u64) {
     sum_ns.store(sum_ns.load(Relaxed).wrapping_add(latency_ns), Relaxed);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opening_a_window_leaves_the_totals_of_the_two_before_alone() {
+        let totals = Totals::new();
+        for sequence in 0..9 {
+            totals.add(sequence, 50 - sequence);
+            // The next window is prepared but not published yet, so readers still want these two.
+            totals.open(sequence + 1);
+            let (mut active, mut closed) = (Snapshot::new(), Snapshot::new());
+            totals.add_active_to(&mut active, sequence);
+            assert_eq!(active, with_totals(50 - sequence));
+            if sequence > 0 {
+                totals.add_closed_to(&mut closed, sequence - 1);
+                assert_eq!(closed, with_totals(51 - sequence));
+            }
+        }
+    }
+
+    fn with_totals(latency_ns: u64) -> Snapshot {
+        let mut snapshot = Snapshot::new();
+        snapshot.add_totals(latency_ns, latency_ns);
+        snapshot
+    }
+}
