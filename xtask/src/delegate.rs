@@ -1,0 +1,46 @@
+//! `cargo xtask demo` and `cargo xtask bench`: build the program in release mode, then become it.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use clap::{Args, Subcommand};
+
+use crate::{Outcome, cargo};
+
+/// Arguments that are the program's own business, `--help` included.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// Passed on; `--help` explains them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+    pub(crate) passed_on: Vec<OsString>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    which: Which,
+}
+
+#[derive(Debug, Subcommand)]
+enum Which {
+    /// Nanoseconds per operation over a raw io_uring loop
+    #[command(disable_help_flag = true)]
+    Overhead(Arguments),
+}
+
+pub(crate) fn demo(arguments: &Arguments) -> Outcome {
+    cargo::exec(&mut command("demo", &arguments.passed_on))
+}
+
+pub(crate) fn bench(bench: &Bench) -> Outcome {
+    match &bench.which {
+        Which::Overhead(arguments) => cargo::exec(&mut command("overhead", &arguments.passed_on)),
+    }
+}
+
+fn command(program: &str, arguments: &[OsString]) -> Command {
+    let mut cargo = cargo::cargo_here();
+    cargo.arg("run").arg("--manifest-path").arg(cargo::workspace_root().join("Cargo.toml"));
+    cargo.args(["--release", "--package", "aura-bench", "--bin", program, "--"]).args(arguments);
+    cargo
+}

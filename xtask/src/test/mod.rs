@@ -1,0 +1,91 @@
+//! `cargo xtask test`: every check and test, one line and one verdict per step.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | `plan` | which steps there are |
+//! | `child` | running one, with a time limit for it and all it starts |
+//! | `tally` | reading counts and skips from what it printed |
+//! | `report` | telling, on the terminal and as JSON |
+
+mod child;
+mod plan;
+mod report;
+mod tally;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::{Outcome, cargo};
+use child::Ending;
+use plan::Step;
+use report::{Report, StepReport};
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// Only formatting, clippy, tidy and `cargo test --workspace`
+    #[arg(long)]
+    quick: bool,
+    /// Write the verdicts to a file as well
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What a shell reports for a command that was interrupted.
+const EXIT_INTERRUPTED: u8 = 130;
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    child::install_interrupt_handler()?;
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .manifest_path(cargo::workspace_root().join("Cargo.toml"))
+        .no_deps()
+        .exec()?;
+    let logs = metadata.target_directory.as_std_path().join("xtask-test");
+    std::fs::create_dir_all(&logs)?;
+
+    let mut report = Report::begin();
+    let mut steps = plan::first(&metadata, arguments.quick);
+    let mut number = 0;
+    while !steps.is_empty() {
+        let step = steps.remove(0);
+        number += 1;
+        report.announce(number, number + steps.len(), &step.name);
+        let log = logs.join(format!("{number:02}-{}.log", file_name(&step.name)));
+        let Some(done) = perform(&step, &log)? else {
+            println!("interrupted");
+            return Ok(EXIT_INTERRUPTED.into());
+        };
+        if step.builds_examples && done.is_ok() {
+            steps.splice(0..0, plan::examples(&log, &logs)?);
+        }
+        report.add(done);
+    }
+    if let Some(file) = &arguments.json {
+        report.write_json(file)?;
+    }
+    Ok(if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs one step; `None` if the user interrupted it.
+fn perform(step: &Step, log: &Path) -> Result<Option<StepReport>, Box<dyn std::error::Error>> {
+    if let Some(reason) = (step.unavailable)() {
+        return Ok(Some(StepReport::skipped(step, reason)));
+    }
+    let run = child::run(&mut step.command(), step.time_limit, log)
+        .map_err(|error| format!("{}: {error}", step.name))?;
+    let output = std::fs::read(log)?;
+    let output = String::from_utf8_lossy(&output);
+    let problem = match run.ending {
+        Ending::Exited(status) if status.success() => None,
+        Ending::Exited(status) => Some(status.to_string()),
+        Ending::TimedOut => Some(format!("killed after {} s", step.time_limit.as_secs())),
+        Ending::Interrupted => return Ok(None),
+    };
+    Ok(Some(StepReport::ran(step, log, run.seconds, problem, &tally::read(&output))))
+}
+
+/// The step's name as part of a file name.
+fn file_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
+}

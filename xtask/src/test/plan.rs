@@ -1,0 +1,216 @@
+//! Which steps there are.
+//!
+//! All share one target folder and, where possible, one set of features, so that little is compiled
+//! twice. What may differ is what a user may do differently: one crate alone, all features.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use cargo_metadata::{Message, Metadata, Package};
+
+use crate::{cargo, lint};
+
+/// Long enough to compile everything on a slow machine, short enough to end a hang.
+const BUILD_LIMIT: Duration = Duration::from_secs(15 * 60);
+const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
+const RUN_LIMIT: Duration = Duration::from_secs(120);
+
+/// One step: a command, and what surrounds it.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) name: String,
+    program: PathBuf,
+    arguments: Vec<String>,
+    variable: Option<(&'static str, &'static str)>,
+    folder: PathBuf,
+    pub(super) time_limit: Duration,
+    /// Whether the step's output names examples that are steps of their own.
+    pub(super) builds_examples: bool,
+    /// Why the step cannot run here, if it cannot.
+    pub(super) unavailable: fn() -> Option<String>,
+}
+
+impl Step {
+    fn cargo<A: Into<String>>(name: &str, arguments: impl IntoIterator<Item = A>) -> Self {
+        Self {
+            name: name.into(),
+            program: cargo::cargo().get_program().into(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            variable: None,
+            folder: cargo::workspace_root(),
+            time_limit: BUILD_LIMIT,
+            builds_examples: false,
+            unavailable: || None,
+        }
+    }
+
+    pub(super) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).envs(self.variable).current_dir(&self.folder);
+        command
+    }
+
+    /// The step as a line for a shell in the workspace.
+    pub(super) fn repeat(&self) -> String {
+        let quoted = |text: &str| match text {
+            plain if !plain.contains([' ', '"', '\'', '$']) => plain.to_owned(),
+            special => format!("'{special}'"),
+        };
+        let program = match self.program.file_name() {
+            Some(name) if name == "cargo" => "cargo".into(),
+            _ => self.program.display().to_string(),
+        };
+        let variable = self.variable.map(|(name, value)| format!("{name}={}", quoted(value)));
+        let arguments = self.arguments.iter().map(|argument| quoted(argument));
+        variable.into_iter().chain([program]).chain(arguments).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The steps known from the start.
+pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
+    let mut steps = vec![
+        Step {
+            unavailable: no_rustfmt,
+            ..Step::cargo("format", lint::FORMAT_CHECK.iter().copied())
+        },
+        Step { unavailable: no_clippy, ..Step::cargo("clippy", lint::CLIPPY.iter().copied()) },
+        Step::cargo("tidy", ["xtask", "tidy"]),
+        Step::cargo("tests", ["test", "--workspace", "--no-fail-fast"]),
+    ];
+    if quick {
+        return steps;
+    }
+    let packages = metadata.workspace_packages();
+    for package in packages.iter().filter(|package| has_optional_features(package)) {
+        let name = package.name.as_str();
+        steps.push(Step::cargo(
+            &format!("tests of {name} with all features"),
+            ["test", "--package", name, "--all-features", "--no-fail-fast"],
+        ));
+    }
+    for package in packages.iter().filter(|package| is_below(package, "crates")) {
+        let name = package.name.as_str();
+        steps.push(Step::cargo(
+            &format!("tests of {name} alone"),
+            ["test", "--package", name, "--no-fail-fast"],
+        ));
+    }
+    steps.push(Step {
+        variable: Some(lint::DOC_FLAGS),
+        ..Step::cargo("doc", lint::DOC.iter().copied())
+    });
+    steps.push(Step {
+        builds_examples: true,
+        ..Step::cargo(
+            "examples, building",
+            ["build", "--workspace", "--examples", "--all-features", MESSAGES],
+        )
+    });
+    steps.push(Step::cargo(
+        "demo and benchmarks, building",
+        ["build", "--release", "--package", "aura-bench", "--bins"],
+    ));
+    let short = |name: &str, arguments: &[&str]| Step {
+        time_limit: RUN_LIMIT,
+        ..Step::cargo(name, arguments.iter().copied())
+    };
+    steps.push(short("demo, short", &["xtask", "demo", "--seconds", "1", "--size", "64MiB"]));
+    let bench =
+        ["xtask", "bench", "overhead", "--seconds", "0.5", "--rounds", "2", "--size", "32MiB"];
+    steps.push(short("bench overhead, short", &bench));
+    steps
+}
+
+/// How cargo is asked to name what it has built. Diagnostics stay readable.
+const MESSAGES: &str = "--message-format=json-render-diagnostics";
+
+/// One step per example that the log of the building step names. They run without arguments, in a
+/// folder of their own.
+pub(super) fn examples(log: &Path, folder: &Path) -> io::Result<Vec<Step>> {
+    let folder = folder.join("examples");
+    fs::create_dir_all(&folder)?;
+    let log = fs::File::open(log)?;
+    let mut steps = Vec::new();
+    for message in Message::parse_stream(io::BufReader::new(log)) {
+        let Message::CompilerArtifact(artifact) = message? else { continue };
+        let Some(program) = artifact.executable.filter(|_| artifact.target.is_example()) else {
+            continue;
+        };
+        steps.push(Step {
+            program: program.into_std_path_buf(),
+            folder: folder.clone(),
+            time_limit: EXAMPLE_LIMIT,
+            ..Step::cargo(&format!("example {}", artifact.target.name), [""; 0])
+        });
+    }
+    steps.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(steps)
+}
+
+fn has_optional_features(package: &Package) -> bool {
+    package.features.keys().any(|feature| feature != "default")
+}
+
+fn is_below(package: &Package, folder: &str) -> bool {
+    package.manifest_path.ancestors().nth(2).and_then(|above| above.file_name()) == Some(folder)
+}
+
+fn no_rustfmt() -> Option<String> {
+    missing("fmt", "rustfmt")
+}
+
+fn no_clippy() -> Option<String> {
+    missing("clippy", "clippy")
+}
+
+/// Whether cargo lacks a component that toolchains may come without.
+fn missing(subcommand: &str, component: &str) -> Option<String> {
+    let mut question = cargo::cargo();
+    question.args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let is_there = question.status().is_ok_and(|status| status.success());
+    (!is_there).then(|| format!("no {component} here: rustup component add {component}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_can_be_repeated_by_hand() {
+        let mut step = Step::cargo("doc", ["doc", "--no-deps"]);
+        assert_eq!(step.repeat(), "cargo doc --no-deps");
+        step.variable = Some(("RUSTDOCFLAGS", "--deny warnings"));
+        assert_eq!(step.repeat(), "RUSTDOCFLAGS='--deny warnings' cargo doc --no-deps");
+    }
+
+    #[test]
+    fn built_examples_become_steps() {
+        let folder = std::env::temp_dir().join(format!("xtask-plan-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("writable");
+        let log = folder.join("log");
+        let artifact = |kind: &str, executable: &str| {
+            format!(
+                "{{\"reason\":\"compiler-artifact\",\"package_id\":\"a 1\",\"manifest_path\":\"/a\",\
+                 \"target\":{{\"kind\":[\"{kind}\"],\"crate_types\":[\"bin\"],\"name\":\"cat\",\
+                 \"src_path\":\"/a\",\"edition\":\"2024\",\"doctest\":false,\"test\":false,\
+                 \"doc\":false}},\"profile\":{{\"opt_level\":\"1\",\"debug_assertions\":true,\
+                 \"overflow_checks\":true,\"test\":false}},\"features\":[],\"filenames\":[],\
+                 \"executable\":{executable},\"fresh\":true}}\n"
+            )
+        };
+        let text = [
+            "   Compiling a\n".to_owned(),
+            artifact("lib", "null"),
+            artifact("example", "\"/t/cat\""),
+            artifact("bin", "\"/t/tool\""),
+        ];
+        fs::write(&log, text.concat()).expect("writable");
+        let steps = examples(&log, &folder).expect("readable");
+        fs::remove_dir_all(&folder).expect("there");
+        assert_eq!(steps.len(), 1);
+        assert_eq!(steps[0].repeat(), "/t/cat");
+    }
+}
