@@ -1,0 +1,3 @@
+//! Properties of the pool as its users see it.
+
+mod basics;
