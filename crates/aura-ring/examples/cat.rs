@@ -30,7 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Copies a file to stdout and returns its length.
 fn cat(ring: &Ring, file: &File) -> Result<u64, Box<dyn Error>> {
-    let mut chunks = vec![vec![0u8; CHUNK_BYTES]; READS_IN_FLIGHT];
+    // Never freed: when this function ends early, with an error, the kernel may still write to it.
+    let chunks = vec![vec![0u8; CHUNK_BYTES]; READS_IN_FLIGHT].leak();
     let mut offset = 0;
     loop {
         for (index, chunk) in chunks.iter_mut().enumerate() {
@@ -42,7 +43,7 @@ fn cat(ring: &Ring, file: &File) -> Result<u64, Box<dyn Error>> {
                 start,
             );
             // SAFETY: this thread alone pushes, and every read is reaped below before the chunks
-            // are looked at, read into again, or dropped.
+            // are looked at or read into again.
             unsafe { ring.push(&read.user_data(index as u64))? };
         }
         let mut lengths = [0i32; READS_IN_FLIGHT];

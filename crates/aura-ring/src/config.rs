@@ -17,10 +17,11 @@ pub struct RingConfig {
     /// Submission queue entries, 1 to 32 768; the kernel rounds up to a power of two. Default 128.
     pub entries: u32,
     /// Completion queue entries, or `None` for the kernel's default of twice the submission
-    /// queue. It bounds what may be in flight.
+    /// queue. The kernel rounds up to a power of two, and takes no less than the submission queue
+    /// has and no more than 65 536. It bounds what may be in flight.
     pub cq_entries: Option<u32>,
     /// Let a kernel thread read the submission queue, and go to sleep after this long without
-    /// work. Needs `CAP_SYS_NICE` before Linux 5.13; if refused, the ring works without it.
+    /// work (in whole milliseconds, at least one). Needs `CAP_SYS_NICE` before Linux 5.13; if refused, the ring works without it.
     pub sqpoll_idle: Option<Duration>,
     /// The thread that submits is the thread that reaps, always.
     ///

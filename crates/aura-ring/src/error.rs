@@ -81,7 +81,8 @@ struct Facts {
 
 impl Facts {
     fn gather() -> Self {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        // Filters belong to threads: the one that failed may have one that the first has not.
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
         let seccomp = status.lines().find_map(|l| l.strip_prefix("Seccomp:")).map(str::trim);
         let sysctl = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok();
         Self {

@@ -15,6 +15,7 @@ pub mod error;
 pub mod register;
 pub mod ring;
 pub mod sqe;
+mod words;
 
 pub use config::{Features, RingConfig};
 pub use error::{Cause, SetupError};

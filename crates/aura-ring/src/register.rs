@@ -11,7 +11,8 @@ use crate::ring::Ring;
 
 /// The most buffers a ring's table can hold (`IORING_MAX_REG_BUFFERS`).
 pub const MAX_BUFFERS: u32 = 1 << 14;
-/// The most files a ring's table can hold (`IORING_MAX_FIXED_FILES`).
+/// The most files a ring's table can hold on every kernel (`IORING_MAX_FIXED_FILES`; newer ones
+/// allow more).
 pub const MAX_FILES: u32 = 1 << 15;
 
 impl Ring {
@@ -22,7 +23,8 @@ impl Ring {
     /// # Errors
     ///
     /// `EBUSY` if files are registered already, `EBADF` for a bad descriptor, `EMFILE` for more
-    /// than [`MAX_FILES`] or than `RLIMIT_NOFILE`.
+    /// than `RLIMIT_NOFILE` or than the kernel takes, which is at least [`MAX_FILES`]. `EINVAL` for
+    /// none at all.
     pub fn register_files(&self, fds: &[RawFd]) -> io::Result<()> {
         self.uring.submitter().register_files(fds)
     }
@@ -63,15 +65,22 @@ impl Ring {
     /// # Errors
     ///
     /// `ENXIO` without a table, `EINVAL` beyond it, `ENOMEM` above `RLIMIT_MEMLOCK`, `EFAULT` for
-    /// memory that is not mapped writable, `EOPNOTSUPP` for memory mapped from a file.
+    /// memory that is not mapped writable, `EOPNOTSUPP` for memory mapped from a file. The places
+    /// before the failing one are filled.
     ///
     /// # Safety
     ///
     /// The memory must stay mapped until it is cleared from the table and no operation on it is in
     /// flight: the kernel writes to the pages it pinned, whatever is mapped there by then.
     pub unsafe fn update_buffers(&self, first: u32, buffers: &[libc::iovec]) -> io::Result<()> {
-        // SAFETY: the caller vouches for the memory.
-        unsafe { self.uring.submitter().register_buffers_update(first, buffers, None) }
+        // One by one: of several, the kernel reports a failure only if the first one fails, and
+        // otherwise a count that `register_buffers_update` does not pass on.
+        for (place, buffer) in (first..=u32::MAX).zip(buffers) {
+            let one = std::slice::from_ref(buffer);
+            // SAFETY: the caller vouches for the memory.
+            unsafe { self.uring.submitter().register_buffers_update(place, one, None)? };
+        }
+        Ok(())
     }
 
     /// Takes `count` buffers out of the table from `first` on. Operations in flight still use
@@ -81,6 +90,9 @@ impl Ring {
     ///
     /// `ENXIO` without a table, `EINVAL` beyond it.
     pub fn clear_buffers(&self, first: u32, count: u32) -> io::Result<()> {
+        if count > MAX_BUFFERS {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL)); // And nothing is allocated.
+        }
         let empty = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
         let places = vec![empty; count as usize];
         // SAFETY: an empty entry names no memory.

@@ -14,13 +14,19 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use io_uring::{IoUring, Probe, types};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::config::{Features, RingConfig};
 use crate::error::SetupError;
 use crate::sqe::{Opcode, Sqe};
+use crate::words::{SQ_CQ_OVERFLOW, SQ_TASKRUN, Words};
+
+/// Longer timeouts are cut to this, 136 years: the kernel adds the time since boot to them, in
+/// nanoseconds in an `i64`, and a sum that overflows lies in the past.
+const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// Keeps the two ends' counters off each other's cache line (two lines, for the CPUs that fetch
 /// them in pairs).
@@ -35,6 +41,7 @@ struct OwnLine(AtomicU32);
 /// completions first, or leave that memory alone for good.
 pub struct Ring {
     pub(crate) uring: IoUring,
+    words: Words,
     features: Features,
     /// Bit `n`: the kernel knows opcode `n`.
     opcodes: u64,
@@ -70,7 +77,8 @@ pub enum PushError {
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
-    /// At least one completion is ready, or the kernel had other news.
+    /// At least one completion is ready (if no other thread has taken it already), or the kernel
+    /// had other news.
     Ready,
     /// Nothing was ready in time.
     TimedOut,
@@ -91,6 +99,7 @@ impl Ring {
             return Err(fail(&io::Error::from_raw_os_error(libc::EINVAL)));
         }
         let (uring, mut features) = set_up(config).map_err(|error| fail(&error))?;
+        let words = Words::map(&uring).map_err(|error| fail(&error))?;
         let params = uring.params();
         features.sq_entries = params.sq_entries();
         features.cq_entries = params.cq_entries();
@@ -98,7 +107,7 @@ impl Ring {
         features.no_drop = params.is_feature_nodrop();
         let opcodes = probe(&uring);
         let (pushed, reaped) = Default::default();
-        Ok(Self { uring, features, opcodes, pushed, reaped })
+        Ok(Self { uring, words, features, opcodes, pushed, reaped })
     }
 
     /// What the kernel granted.
@@ -138,19 +147,23 @@ impl Ring {
         let mut queue = unsafe { self.uring.submission_shared() };
         // SAFETY: the caller vouches for the memory named by the entry.
         unsafe { queue.push(sqe.as_entry()) }.map_err(|_| PushError::QueueFull)?;
-        drop(queue); // Publishes the new tail to the kernel.
+        // Before the kernel can see the entry, so that nobody can count it as reaped earlier.
         self.pushed.0.store(pushed.wrapping_add(1), Ordering::Relaxed);
+        drop(queue); // Publishes the new tail to the kernel.
         Ok(())
     }
 
-    /// Operations that were pushed and whose completions have not been reaped. Exact for the two
-    /// ends, a snapshot for everybody else.
+    /// Operations that were pushed and whose completions have not been reaped. What the other end
+    /// does meanwhile may not be counted yet. Never more than the completion queue holds.
     #[inline]
     #[must_use]
     pub fn in_flight(&self) -> u32 {
-        let reaped = self.reaped.0.load(Ordering::Relaxed);
-        // Read second: an operation counted as reaped has been pushed before.
-        self.pushed.0.load(Ordering::Relaxed).wrapping_sub(reaped)
+        // Acquire pairs with the release in `reap`; read first, because an operation counted as
+        // reaped was counted as pushed before.
+        let reaped = self.reaped.0.load(Ordering::Acquire);
+        let in_flight = self.pushed.0.load(Ordering::Relaxed).wrapping_sub(reaped);
+        // Between the two loads both ends may have gone on.
+        in_flight.min(self.features.cq_entries)
     }
 
     /// Operations that were pushed and that the kernel has not taken yet.
@@ -166,8 +179,9 @@ impl Ring {
         unsafe { self.uring.submission_shared() }.len() as u32
     }
 
-    /// Hands the queued operations to the kernel and returns how many it took. Runs whatever the
-    /// kernel has put off, so that completions which did not fit the queue appear.
+    /// Hands the queued operations to the kernel and returns how many it took; with submission
+    /// polling, how many were queued for the kernel's thread, which is woken up if it sleeps. Runs
+    /// whatever the kernel has put off, so that completions which did not fit the queue appear.
     ///
     /// # Errors
     ///
@@ -184,19 +198,32 @@ impl Ring {
     ///
     /// As [`submit`](Self::submit).
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<Wake> {
-        let waited = match timeout {
-            None => self.uring.submitter().submit_and_wait(1).map(|_| Wake::Ready),
+        let timeout = timeout.map(|limit| limit.min(FOREVER));
+        let head = self.words.cq_head();
+        let start = timeout.map(|_| Instant::now());
+        let submitter = self.uring.submitter();
+        let entered = match timeout {
+            None => submitter.submit_and_wait(1),
             Some(limit) if self.features.timed_wait => {
                 let limit = types::Timespec::from(limit);
-                let args = types::SubmitArgs::new().timespec(&limit);
-                self.uring.submitter().submit_with_args(1, &args).map(|_| Wake::Ready)
+                submitter.submit_with_args(1, &types::SubmitArgs::new().timespec(&limit))
             }
             Some(limit) => self.submit().and_then(|_| self.wait_readable(limit)),
         };
-        match waited.as_ref().map_err(io::Error::raw_os_error) {
-            Err(Some(libc::ETIME)) => Ok(Wake::TimedOut),
-            Err(Some(libc::EINTR)) => Ok(Wake::Interrupted),
-            _ => waited,
+        match entered {
+            // The wait ended well.
+            Ok(0) => Ok(Wake::Ready),
+            // Having submitted something, the kernel says how much, and not how the wait ended.
+            Ok(_) if self.words.cq_tail() != head => Ok(Wake::Ready),
+            Ok(_) => match timeout.zip(start) {
+                Some((limit, start)) if start.elapsed() >= limit => Ok(Wake::TimedOut),
+                _ => Ok(Wake::Interrupted),
+            },
+            Err(error) => match error.raw_os_error() {
+                Some(libc::ETIME) => Ok(Wake::TimedOut),
+                Some(libc::EINTR) => Ok(Wake::Interrupted),
+                _ => Err(error),
+            },
         }
     }
 
@@ -218,11 +245,7 @@ impl Ring {
     #[inline]
     #[must_use]
     pub fn needs_enter(&self) -> bool {
-        // SAFETY: the view's copies of head and tail, which a concurrent push may change while
-        // they are read, are used for nothing; the flags are read atomically. The view must not
-        // be dropped: that would store its tail and undo a concurrent push.
-        let queue = std::mem::ManuallyDrop::new(unsafe { self.uring.submission_shared() });
-        queue.cq_overflow() || queue.taskrun()
+        self.words.sq_flags() & (SQ_CQ_OVERFLOW | SQ_TASKRUN) != 0
     }
 
     /// Takes up to `out.len()` completions, oldest first, and returns how many. No system call.
@@ -250,11 +273,13 @@ impl Ring {
         taken
     }
 
-    fn wait_readable(&self, limit: Duration) -> io::Result<Wake> {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let limit = Timespec::try_from(limit).ok();
-        let ready = poll(&mut [PollFd::new(self, PollFlags::IN)], limit.as_ref())?;
-        Ok(if ready == 0 { Wake::TimedOut } else { Wake::Ready })
+    /// What `io_uring_enter` does with a timeout, for the kernels on which it takes none.
+    fn wait_readable(&self, limit: Duration) -> io::Result<usize> {
+        let limit = Timespec::try_from(limit).expect("cut to FOREVER, which fits");
+        match poll(&mut [PollFd::new(self, PollFlags::IN)], Some(&limit))? {
+            0 => Err(io::Error::from_raw_os_error(libc::ETIME)),
+            _ => Ok(0),
+        }
     }
 }
 
@@ -302,7 +327,9 @@ fn set_up(config: &RingConfig) -> io::Result<(IoUring, Features)> {
             builder.setup_cqsize(entries);
         }
         if let Some(idle) = config.sqpoll_idle.filter(|_| features.sqpoll) {
-            builder.setup_sqpoll(u32::try_from(idle.as_millis()).unwrap_or(u32::MAX));
+            // Zero would mean the kernel's default, a second.
+            let idle_ms = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX).max(1);
+            builder.setup_sqpoll(idle_ms);
         }
         if features.coop_taskrun {
             builder.setup_coop_taskrun().setup_taskrun_flag();
@@ -337,4 +364,34 @@ fn probe(uring: &IoUring) -> u64 {
     }
     let known = Opcode::ALL.into_iter().filter(|op| answer.is_supported(*op as u8));
     known.fold(0, |bits, op| bits | 1 << op as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_end_the_same_without_the_timeouts_of_the_kernel() {
+        let mut ring = Ring::new(&RingConfig::default()).expect("a plain ring");
+        ring.features.timed_wait = false; // As before Linux 5.11.
+        let (limit, start) = (Duration::from_millis(30), Instant::now());
+        assert_eq!(ring.wait(Some(limit)).unwrap(), Wake::TimedOut);
+        assert!(start.elapsed() >= limit);
+        // SAFETY: this test has one thread; a no-op names no memory.
+        unsafe { ring.push(&Sqe::nop()) }.unwrap();
+        assert_eq!(ring.wait(Some(Duration::MAX)).unwrap(), Wake::Ready);
+    }
+
+    #[test]
+    fn a_short_idle_time_is_not_taken_for_the_default() {
+        for (idle_us, idle_ms) in [(0, 1), (300, 1), (2_900, 2), (u64::MAX, u32::MAX)] {
+            let sqpoll_idle = Some(Duration::from_micros(idle_us));
+            let ring = Ring::new(&RingConfig { sqpoll_idle, ..RingConfig::default() }).unwrap();
+            if ring.features.sqpoll {
+                assert_eq!(ring.uring.params().sq_thread_idle(), idle_ms);
+            } else {
+                eprintln!("SKIPPED the idle time: refused, {:?}", ring.features.sqpoll_refused);
+            }
+        }
+    }
 }

@@ -127,6 +127,9 @@ pub struct Sqe {
 
 /// What an operation does, in half the room of an [`Sqe`]. The meaning of the fields depends on the
 /// operation, as in the kernel's structure.
+///
+/// Whoever fills one by hand stays with operations that complete exactly once: multishot ones, and
+/// those that skip their completion, would upset the count of what is in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Parts {
     /// See [`Opcode`].
@@ -167,7 +170,8 @@ impl Sqe {
     fn on(opcode: Opcode, target: Target) -> Self {
         let (fd, flags) = match target {
             Target::Fd(fd) => (fd, 0),
-            // The kernel's table has at most 32 Ki entries, so an index always fits an `i32`.
+            // The kernel's table has at most 1 Mi entries; an index that does not fit an `i32`
+            // turns negative and is refused like every other one beyond the table.
             Target::Registered(index) => (index as i32, FIXED_FILE),
         };
         Self { opcode: opcode as u8, flags, fd, ..Self::default() }
@@ -313,7 +317,7 @@ impl Sqe {
     pub fn parts(&self) -> Parts {
         Parts {
             opcode: self.opcode,
-            flags: self.flags,
+            flags: self.flags & !IO_LINK,
             buf_index: self.buf_index,
             fd: self.fd,
             off: self.off,
@@ -323,7 +327,9 @@ impl Sqe {
         }
     }
 
-    /// Replaces the buffer by a place inside the registered buffer `buf_index`.
+    /// Replaces the buffer by a place inside the registered buffer `buf_index`. For the operations
+    /// of [`read_fixed`](Self::read_fixed) and [`write_fixed`](Self::write_fixed); the others would
+    /// take `addr` for ordinary memory.
     #[inline]
     #[must_use]
     pub fn with_registered_buffer(mut self, addr: *mut u8, buf_index: u16) -> Self {
@@ -341,7 +347,10 @@ impl Sqe {
     }
 
     /// Makes the next operation pushed wait until this one has completed, and fail with
-    /// `-ECANCELED` if this one fails (`IOSQE_IO_LINK`).
+    /// `-ECANCELED` if this one fails (`IOSQE_IO_LINK`). A short read or write counts as a failure.
+    ///
+    /// A chain ends where a submission ends: if another thread submits (or waits, or the kernel's
+    /// thread polls) between the two pushes, the next operation is on its own.
     #[must_use]
     pub fn linked(mut self) -> Self {
         self.flags |= IO_LINK;
@@ -473,6 +482,7 @@ mod tests {
             Sqe::fallocate(Target::Fd(5), 3, 11, 13),
         ] {
             assert_eq!(Sqe::from(sqe.parts()), sqe);
+            assert_eq!(Sqe::from(sqe.linked().user_data(9).parts()), sqe);
         }
     }
 
