@@ -49,8 +49,8 @@ pub struct Config {
     /// Fewest operations in a window that is judged. Default 256: noise of about 6 % for an
     /// exponential service, enough to see a doubling that helps.
     pub window_min_samples: u64,
-    /// Operations per unit of the limit in a window that is judged, so that a window is several
-    /// rounds long. Default 4.
+    /// Operations per unit of the limit in a window that is judged, on top of the one round that is
+    /// thrown away after a change. Default 2: a third would cost a disk seconds and tell little.
     pub window_rounds: u32,
     /// A judged window lasts at least this many nanoseconds. Default 8 ms: a device that does
     /// 100 000 operations a second then gives 800 of them.
@@ -93,7 +93,7 @@ impl Config {
         gain_threshold: 0.05,
         knee_fraction: 0.985,
         window_min_samples: 256,
-        window_rounds: 4,
+        window_rounds: 2,
         window_min_ns: 8_000_000,
         window_max_ns: 1_000_000_000,
         converged_after_ns: 2_000_000_000,

@@ -1,24 +1,93 @@
-//! The state machine.
+//! The controller: its state, and everything a caller can ask of it. What happens when a window
+//! arrives is in `phases`.
 
 use crate::config::{Config, ConfigError};
 use crate::decision::{Decision, Phase, Reason};
+use crate::levels::Levels;
+use crate::passthrough::Watch;
+use crate::reprobe::Trial;
+use crate::rng::Rng;
+use crate::sanity::Sanity;
+use crate::stats::Monitor;
+use crate::target::Keeper;
 use crate::window::{Window, WindowGoal};
 
 /// The controller. See the [crate's documentation](crate) for an example.
+///
+/// It starts in [`Phase::Passthrough`]. Feed it a [`Window`] whenever [`goal`](Self::goal) is met and
+/// obey the [`Decision`]. It is a plain value of about 2 KiB; put a lock around it if several
+/// threads feed it.
 #[derive(Clone, Debug)]
 pub struct Controller {
-    config: Config,
-    limit: u32,
-    phase: Phase,
-    reason: Reason,
-    limit_changed: bool,
-    /// The first window of an epoch is a mixture of two limits and only fills the pipeline.
-    warming: bool,
-    guard_ns: Option<u64>,
-    infeasible: bool,
-    previous_rate: f64,
-    previous_limit: u32,
+    pub(crate) config: Config,
+    pub(crate) rng: Rng,
+    pub(crate) limit: u32,
+    pub(crate) phase: Phase,
+    pub(crate) reason: Reason,
+    pub(crate) limit_changed: bool,
+    pub(crate) mode: Mode,
+    /// The first window of an epoch mixes two limits: it only fills the pipeline.
+    pub(crate) warming: bool,
+
+    pub(crate) sanity: Sanity,
+    pub(crate) watch: Watch,
+    pub(crate) levels: Levels,
+    pub(crate) monitor: Monitor,
+    pub(crate) keeper: Keeper,
+
+    /// p99 at the lowest limit times the configured factor.
+    pub(crate) guard_ns: Option<u64>,
+    /// p99 at the limit the last search settled on: what is unavoidable is no alarm.
+    pub(crate) usual_p99_ns: u64,
+    pub(crate) guard_alarms: u32,
+    /// Smallest limit without a loss of throughput, as the last search found it.
+    pub(crate) knee: u32,
+    /// Where the next search should look first, if it starts with a loss of throughput.
+    pub(crate) hint: Option<u32>,
+    /// Measurements the present search has planned.
+    pub(crate) search_steps: u32,
+    /// What the present search has taken so far.
+    pub(crate) search_operations: u64,
+    pub(crate) search_ns: u64,
+    /// The target, not the throughput, sets the limit.
+    pub(crate) bounded_by_target: bool,
+    pub(crate) infeasible: bool,
+
+    pub(crate) stable_since_ns: u64,
+    pub(crate) next_trial_ns: u64,
+    pub(crate) trial_doublings: u32,
+    pub(crate) idle_ns: u64,
+    pub(crate) paused_ns: u64,
+    /// The limit in force before the load went away.
+    pub(crate) resume: Option<u32>,
 }
+
+/// What the next window is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Mode {
+    /// Nothing is limited.
+    Watch,
+    /// Latency and throughput of the lowest limit.
+    Baseline,
+    /// A level of the search; `narrowing` once the capacity is known.
+    Search { narrowing: bool },
+    /// A limit that was just chosen proves itself.
+    Prove,
+    /// Watching for change at a chosen limit.
+    Hold,
+    /// Comparing the limit with a neighbour.
+    Trial(Trial),
+}
+
+/// Operations an arm of a trial should see per window: noise of about 1 % per arm.
+const TRIAL_SAMPLES: f64 = 4_000.0;
+/// Longest window of a trial that waits for them, in nanoseconds.
+const TRIAL_NS_MAX: f64 = 250e6;
+/// While nothing is limited windows close at least this often, in nanoseconds: overload should not
+/// wait for a thousand slow operations.
+const WATCH_NS_MAX: u64 = 100_000_000;
+/// Operations that make a baseline; its p99 only serves a guard of ten times its size.
+const BASELINE_SAMPLES: u64 = 128;
 
 impl Controller {
     /// A controller in [`Phase::Passthrough`].
@@ -30,77 +99,76 @@ impl Controller {
         config.validate()?;
         Ok(Self {
             config,
+            rng: Rng::new(config.seed),
             limit: config.max_limit,
             phase: Phase::Passthrough,
             reason: Reason::Start,
             limit_changed: false,
+            mode: Mode::Watch,
             warming: false,
+            sanity: Sanity::new(),
+            watch: Watch::new(),
+            levels: Levels::new(),
+            monitor: Monitor::new(),
+            keeper: Keeper::new(),
             guard_ns: None,
+            usual_p99_ns: 0,
+            guard_alarms: 0,
+            knee: config.max_limit,
+            hint: None,
+            search_steps: 0,
+            search_operations: 0,
+            search_ns: 0,
+            bounded_by_target: false,
             infeasible: false,
-            previous_rate: 0.0,
-            previous_limit: 0,
+            stable_since_ns: 0,
+            next_trial_ns: 0,
+            trial_doublings: 0,
+            idle_ns: 0,
+            paused_ns: 0,
+            resume: None,
         })
     }
 
     /// Digests one window and decides. Call it when [`goal`](Self::goal) is met.
     pub fn on_window(&mut self, window: &Window) -> Decision {
         self.limit_changed = false;
-        if window.gap_ns > window.duration_ns / 20 || window.duration_ns == 0 {
-            return self.decision();
-        }
-        if core::mem::take(&mut self.warming) {
-            return self.decision();
-        }
-        let saturated = window.gated > 0 && window.in_flight_avg >= 0.9 * f64::from(self.limit);
-        let late = window.latency.over_target * 100 > window.latency.samples * 2;
-        match self.phase {
-            Phase::Passthrough => {
-                if saturated || window.in_flight_max > self.limit / 2 {
-                    self.enter(Phase::Baseline, Reason::Saturated, self.config.min_limit);
-                }
-            }
-            Phase::Baseline => {
-                let p99_ns = window.latency.p99_ns as f64 * self.config.baseline_factor;
-                self.guard_ns = Some(p99_ns as u64);
-                self.remember(window);
-                self.enter(Phase::Probing, Reason::BaselineMeasured, self.limit * 2);
-            }
-            Phase::Probing if late => {
-                self.enter(Phase::Backoff, Reason::TargetExceeded, self.limit * 4 / 5);
-            }
-            Phase::Probing if saturated => {
-                let rate = window.operations_per_second();
-                if rate > self.previous_rate * (1.0 + self.config.gain_threshold)
-                    && self.limit < self.config.max_limit
-                {
-                    self.remember(window);
-                    self.enter(Phase::Probing, Reason::GainContinues, self.limit * 2);
-                } else {
-                    let knee = self.previous_limit;
-                    self.enter(Phase::Steady, Reason::KneeFound, knee);
-                }
-            }
-            Phase::Probing => {}
-            _ if late && self.config.target_p99_ns.is_some() => {
-                self.infeasible = self.limit == self.config.min_limit;
-                self.enter(Phase::Backoff, Reason::TargetExceeded, self.limit * 4 / 5);
-            }
-            _ => self.enter(Phase::Converged, Reason::Stable, self.limit),
-        }
+        self.digest(window);
         self.decision()
     }
 
-    /// When the next window should be closed.
+    /// When the next window should be closed. It changes with every decision.
     #[must_use]
     pub fn goal(&self) -> WindowGoal {
+        let config = &self.config;
         let limit = u64::from(self.limit);
-        let (min_samples, min_duration_ns) = if self.warming {
-            (limit, 0)
-        } else {
-            let rounds = u64::from(self.config.window_rounds) * limit;
-            (rounds.max(self.config.window_min_samples), self.config.window_min_ns)
+        let max_duration_ns = config.window_max_ns;
+        if self.warming {
+            // One full round of the new epoch's own operations.
+            return WindowGoal { min_samples: limit, min_duration_ns: 0, max_duration_ns };
+        }
+        let rounds = u64::from(config.window_rounds) * limit;
+        let samples = rounds.max(config.window_min_samples);
+        // Fine distinctions need more operations than "does it still grow?".
+        let fine_ns = config.window_min_ns * 5 / 2;
+        let (min_samples, min_duration_ns) = match &self.mode {
+            Mode::Watch => (config.window_min_samples, config.window_min_ns),
+            Mode::Baseline => (rounds.max(BASELINE_SAMPLES), config.window_min_ns),
+            // A measurement of the search is two windows.
+            Mode::Search { narrowing: false } => (samples / 2, config.window_min_ns / 2),
+            Mode::Search { narrowing: true } => (samples / 2, fine_ns / 2),
+            Mode::Prove | Mode::Hold => (samples, fine_ns),
+            Mode::Trial(_) => {
+                let wanted_ns = 1e9 * TRIAL_SAMPLES / self.monitor.reference.max(1.0);
+                (samples, (wanted_ns.min(TRIAL_NS_MAX) as u64).max(fine_ns))
+            }
         };
-        WindowGoal { min_samples, min_duration_ns, max_duration_ns: self.config.window_max_ns }
+        let max_duration_ns = match self.mode {
+            Mode::Watch => max_duration_ns.min(WATCH_NS_MAX.max(config.window_min_ns)),
+            _ => max_duration_ns,
+        };
+        let min_duration_ns = min_duration_ns.min(max_duration_ns);
+        WindowGoal { min_samples, min_duration_ns, max_duration_ns }
     }
 
     /// The decision in force.
@@ -108,6 +176,8 @@ impl Controller {
     pub fn decision(&self) -> Decision {
         Decision {
             limit: self.limit,
+            // A quarter: four submission calls per round keep the pipeline full, and where every
+            // operation completes within the call, calls are what costs.
             batch: (self.limit / 4).clamp(1, self.config.max_batch),
             phase: self.phase,
             reason: self.reason,
@@ -117,25 +187,32 @@ impl Controller {
 
     /// The threshold that [`Latency::over_target`](crate::Latency::over_target) counts against, in
     /// nanoseconds: the user's target, or the guard derived from the baseline. Ask again after every
-    /// window.
+    /// window. At present it is always `Some`.
     #[must_use]
     pub fn target_p99_ns(&self) -> Option<u64> {
-        self.config.target_p99_ns.or(self.guard_ns).or(Some(self.config.ceiling_ns))
+        let guard_ns = || {
+            let unavoidable_ns = self.usual_p99_ns.saturating_mul(2);
+            self.guard_ns.map_or(self.config.ceiling_ns, |guard_ns| guard_ns.max(unavoidable_ns))
+        };
+        Some(self.config.target_p99_ns.unwrap_or_else(guard_ns))
     }
 
-    /// Whether the user's target is missed even at the lowest limit.
+    /// Whether the user's target is missed even at the lowest limit. The lowest limit is held
+    /// meanwhile.
     #[must_use]
     pub fn is_infeasible(&self) -> bool {
         self.infeasible
     }
 
-    /// Sets or removes the user's target, in nanoseconds. `Some(0)` is taken as `None`. What is
-    /// known about throughput is kept; the limit follows with the next windows.
+    /// Sets or removes the user's target, in nanoseconds. `Some(0)` is taken as `None`. The limit
+    /// follows with the next windows.
     pub fn set_target_p99_ns(&mut self, target_ns: Option<u64>) -> Decision {
-        self.config.target_p99_ns = target_ns.filter(|&ns| ns > 0);
-        self.infeasible = false;
-        self.reason = Reason::Reconfigured;
+        let target_ns = target_ns.filter(|&ns| ns > 0);
         self.limit_changed = false;
+        if target_ns != self.config.target_p99_ns {
+            self.config.target_p99_ns = target_ns;
+            self.retarget();
+        }
         self.decision()
     }
 
@@ -143,10 +220,11 @@ impl Controller {
     /// at once, and the returned decision says so.
     pub fn set_min_limit(&mut self, min_limit: u32) -> Decision {
         self.config.min_limit = min_limit.clamp(1, self.config.max_limit);
-        self.config.initial_limit = self.config.initial_limit.max(self.config.min_limit);
         self.limit_changed = false;
-        let limit = self.limit;
-        self.enter(self.phase, Reason::Reconfigured, limit);
+        if self.limit < self.config.min_limit {
+            self.infeasible = false;
+            self.restart_search(Reason::Reconfigured);
+        }
         self.decision()
     }
 
@@ -154,21 +232,5 @@ impl Controller {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
-    }
-
-    fn remember(&mut self, window: &Window) {
-        self.previous_rate = window.operations_per_second();
-        self.previous_limit = self.limit;
-    }
-
-    fn enter(&mut self, phase: Phase, reason: Reason, limit: u32) {
-        let limit = limit.clamp(self.config.min_limit, self.config.max_limit);
-        if phase != self.phase || limit != self.limit {
-            self.reason = reason;
-        }
-        self.phase = phase;
-        self.limit_changed = limit != self.limit;
-        self.warming = self.limit_changed;
-        self.limit = limit;
     }
 }

@@ -34,6 +34,16 @@
 mod config;
 mod controller;
 mod decision;
+mod levels;
+mod math;
+mod passthrough;
+mod phases;
+mod reprobe;
+mod rng;
+mod sanity;
+mod search;
+mod stats;
+mod target;
 mod window;
 
 pub use config::{Config, ConfigError, MAX_LIMIT};

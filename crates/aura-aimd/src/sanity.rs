@@ -1,0 +1,120 @@
+//! Which windows may be believed: pauses of the poller, steps of the clock and stalls of the device
+//! are gaps, not news.
+
+use crate::window::Window;
+
+/// Windows in a row that may be thrown away; a service that always looks like this is just like
+/// this.
+const PATIENCE: u32 = 3;
+
+/// Keeps a clock of its own and judges windows.
+#[derive(Clone, Debug)]
+pub(crate) struct Sanity {
+    /// Time the controller has lived through, in nanoseconds. It never steps, whatever the caller's
+    /// clock does.
+    pub(crate) clock_ns: u64,
+    last_ns: Option<u64>,
+    rejected: u32,
+}
+
+impl Sanity {
+    pub(crate) const fn new() -> Self {
+        Self { clock_ns: 0, last_ns: None, rejected: 0 }
+    }
+
+    /// Whether a window measured at `limit`, closed at `longest_ns` at the latest, may be used.
+    pub(crate) fn accepts(&mut self, window: &Window, limit: u32, longest_ns: u64) -> bool {
+        let elapsed_ns = window.duration_ns.saturating_add(window.gap_ns);
+        self.clock_ns += elapsed_ns.min(longest_ns.saturating_mul(4));
+        let stepped = self.last_ns.is_some_and(|last_ns| {
+            let tolerance_ns = elapsed_ns / 4 + 1_000_000;
+            window.now_ns.wrapping_sub(last_ns.wrapping_add(elapsed_ns)).wrapping_add(tolerance_ns)
+                > 2 * tolerance_ns
+        });
+        self.last_ns = Some(window.now_ns);
+        // A window of no length, or of several times the longest asked for, is a clock that stepped
+        // or a caller that slept; neither saw the service.
+        let absurd = window.duration_ns == 0 || window.duration_ns > longest_ns.saturating_mul(4);
+        let paused = window.gap_ns > window.duration_ns / 20;
+        if absurd || stepped || paused || is_stall(window, limit) {
+            self.rejected += 1;
+            let give_in = !absurd && self.rejected > PATIENCE;
+            if give_in {
+                self.rejected = 0;
+            }
+            return give_in;
+        }
+        self.rejected = 0;
+        true
+    }
+}
+
+/// Whether the service stood still for a good part of the window: about one full limit of
+/// operations, and no more, took far longer than the median and about equally long.
+fn is_stall(window: &Window, limit: u32) -> bool {
+    let latency = &window.latency;
+    if latency.samples < 32 || latency.max_ns < latency.p50_ns.saturating_mul(10) {
+        return false;
+    }
+    let share = latency.max_ns as f64 / window.duration_ns as f64;
+    let in_flight = f64::from(limit).min(window.in_flight_avg.max(1.0) * 1.5);
+    if in_flight >= 0.015 * latency.samples as f64 {
+        share > 0.25
+            && latency.p99_ns > latency.max_ns / 4 * 3
+            && in_flight < 0.4 * latency.samples as f64
+    } else {
+        // Too few to reach the 99th percentile; what they add to the mean counts them.
+        let extra_ns = latency.mean_ns.saturating_sub(latency.p50_ns) as f64;
+        let stalled = latency.samples as f64 * extra_ns / latency.max_ns as f64;
+        share > 0.3 && (0.5..2.0).contains(&(stalled / in_flight))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::window::Latency;
+
+    const LONGEST_NS: u64 = 1_000_000_000;
+
+    fn window(now_ns: u64) -> Window {
+        let latency =
+            Latency { samples: 800, p50_ns: 400_000, p99_ns: 600_000, ..Latency::default() };
+        Window {
+            now_ns,
+            duration_ns: 8_000_000,
+            operations: 800,
+            in_flight_avg: 32.0,
+            latency: Latency { mean_ns: 410_000, max_ns: 900_000, ..latency },
+            ..Window::default()
+        }
+    }
+
+    #[test]
+    fn steps_and_pauses_are_refused_and_the_own_clock_goes_on() {
+        let mut sanity = Sanity::new();
+        assert!(sanity.accepts(&window(100_000_000), 32, LONGEST_NS));
+        assert!(sanity.accepts(&window(108_000_000), 32, LONGEST_NS));
+        assert!(!sanity.accepts(&window(3_708_000_000), 32, LONGEST_NS), "clock ran ahead");
+        assert!(!sanity.accepts(&window(116_000_000), 32, LONGEST_NS), "clock ran back");
+        assert!(sanity.accepts(&window(124_000_000), 32, LONGEST_NS));
+        let paused = Window { gap_ns: 50_000_000, ..window(182_000_000) };
+        assert!(!sanity.accepts(&paused, 32, LONGEST_NS));
+        let stepped = Window { duration_ns: 3_600_000_000_000, ..window(u64::MAX / 2) };
+        assert!(!sanity.accepts(&stepped, 32, LONGEST_NS));
+        assert!(sanity.clock_ns < 5 * LONGEST_NS);
+    }
+
+    #[test]
+    fn a_stalled_window_is_refused_but_not_for_ever() {
+        let mut sanity = Sanity::new();
+        let mut stalled = window(0);
+        stalled.duration_ns = 25_000_000;
+        (stalled.latency.max_ns, stalled.latency.p99_ns) = (20_000_000, 20_000_000);
+        let accepted = (0..8).map(|k| {
+            stalled.now_ns = k * 25_000_000;
+            sanity.accepts(&stalled, 32, LONGEST_NS)
+        });
+        assert_eq!(accepted.filter(|&a| a).count(), 2);
+    }
+}

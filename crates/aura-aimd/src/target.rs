@@ -1,0 +1,227 @@
+//! Keeping a user's latency target: how late is late, and how large a step follows from it.
+
+use crate::math::{ln, sqrt};
+use crate::search::backoff_factor;
+use crate::stats::{LATE_SHARE, late_deviations};
+use crate::window::Window;
+
+/// Windows per stretch over which clumping is measured: a queue that has grown forgets it within.
+const STRETCH_WINDOWS: u32 = 6;
+/// How long lateness that no limit prevents is believed to be the service's own, in nanoseconds.
+const INHERENT_NS: u64 = 30_000_000_000;
+
+/// What the target asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Stay.
+    Hold,
+    /// Too many are late, plainly: go to this limit at once.
+    BackOff(u32),
+    /// A little more is late than can be kept up: ease to this limit.
+    Ease(u32),
+    /// The target leaves room: try this limit.
+    Raise(u32),
+    /// Easing was in vain: the same share is late, so back to this limit.
+    Restore(u32),
+}
+
+/// Counts late operations at one limit and remembers limits that went wrong.
+#[derive(Clone, Debug)]
+pub(crate) struct Keeper {
+    samples: f64,
+    late: f64,
+    /// Variance of counts of late operations over their mean. Lateness comes in clumps.
+    dispersion: f64,
+    /// The same counts for a stretch of several windows, longer than a queue's memory.
+    stretch: (u32, f64, f64),
+    alarms: u32,
+    /// A limit that violated the target, and until when it is remembered.
+    bad: Option<(u32, u64)>,
+    /// Where the present series of easings began, and the share of late operations there.
+    eased_from: Option<(u32, f64)>,
+    /// Lateness that no limit seems to prevent, and until when that is believed.
+    inherent: Option<(f64, u64)>,
+}
+
+impl Keeper {
+    pub(crate) const fn new() -> Self {
+        Self {
+            samples: 0.0,
+            late: 0.0,
+            dispersion: 4.0,
+            stretch: (0, 0.0, 0.0),
+            alarms: 0,
+            bad: None,
+            eased_from: None,
+            inherent: None,
+        }
+    }
+
+    /// A new limit: its lateness is unknown, only the noise is kept.
+    pub(crate) fn restart(&mut self) {
+        (self.samples, self.late, self.alarms) = (0.0, 0.0, 0);
+        self.stretch = (0, 0.0, 0.0);
+    }
+
+    /// A new target: nothing learnt about limits holds any more.
+    pub(crate) fn forget(&mut self) {
+        *self = Self { dispersion: self.dispersion, ..Self::new() };
+    }
+
+    /// Remembers that `limit` violated the target.
+    pub(crate) fn remember_bad(&mut self, limit: u32, until_ns: u64) {
+        self.bad = Some((limit, until_ns));
+    }
+
+    /// Whether a search should take a window as late.
+    pub(crate) fn is_late(&self, window: &Window) -> bool {
+        let latency = &window.latency;
+        latency.over_target >= 2
+            && late_deviations(latency.samples, latency.over_target, self.dispersion.min(4.0)) > 1.5
+    }
+
+    /// Takes a window at `limit` and says what the target asks for.
+    pub(crate) fn observe(
+        &mut self,
+        window: &Window,
+        limit: u32,
+        target_ns: u64,
+        clock_ns: u64,
+    ) -> Wish {
+        let latency = &window.latency;
+        if latency.samples == 0 {
+            return Wish::Hold;
+        }
+        self.learn_clumping(latency.samples as f64, latency.over_target as f64);
+        self.samples += latency.samples as f64;
+        self.late += latency.over_target as f64;
+
+        let deviations = late_deviations(latency.samples, latency.over_target, self.dispersion);
+        let alarm = latency.over_target >= 2 && deviations > 2.3;
+        self.alarms = if alarm { self.alarms + 1 } else { 0 };
+        if self.alarms >= 2 || (alarm && deviations > 6.0) {
+            let factor = backoff_factor(target_ns, latency.p99_ns);
+            return Wish::BackOff((f64::from(limit) * factor) as u32);
+        }
+
+        let mut aim = self.aim(window.operations_per_second());
+        if let Some((share, until_ns)) = self.inherent
+            && clock_ns < until_ns
+        {
+            aim = aim.max(share);
+        }
+        let share = self.late / self.samples;
+        let error = sqrt(self.dispersion * share.max(1.0 / self.samples) / self.samples);
+        if self.late >= 8.0 && share - 1.5 * error > aim {
+            return self.ease(limit, share, aim, clock_ns);
+        }
+        if share + 2.0 * error < 0.6 * aim {
+            let next = step(limit, share.max(0.5 / self.samples), aim);
+            self.eased_from = None;
+            return self.below_bad(limit, next, clock_ns).map_or(Wish::Hold, Wish::Raise);
+        }
+        Wish::Hold
+    }
+
+    /// A smaller limit, unless the last steps that way did not help: then it is the service itself
+    /// that is late now and then, and throttling it further costs throughput for nothing.
+    fn ease(&mut self, limit: u32, share: f64, aim: f64, clock_ns: u64) -> Wish {
+        let (origin, share_there) = *self.eased_from.get_or_insert((limit, share));
+        let tried = f64::from(limit) < 0.85 * f64::from(origin);
+        if tried && share > 0.7 * share_there && share < 1.5 * LATE_SHARE {
+            self.eased_from = None;
+            self.inherent = Some((share_there.max(share) * 1.2, clock_ns + INHERENT_NS));
+            return Wish::Restore(origin);
+        }
+        Wish::Ease(step(limit, share, aim))
+    }
+
+    /// Whether the present limit violates the target in the long run.
+    pub(crate) fn is_violated(&self) -> bool {
+        self.late > 8.0
+            && self.late - 2.0 * sqrt(self.dispersion * self.late) > LATE_SHARE * self.samples
+    }
+
+    /// The share p to aim at, so that seconds with more than 1 % late are rare:
+    /// p + 2.5·√(D·p/n) = 1 % for the n operations of a second.
+    fn aim(&self, per_second: f64) -> f64 {
+        let b = 2.5 * sqrt(self.dispersion / per_second.max(1.0));
+        let root = 0.5 * (sqrt(b * b + 4.0 * LATE_SHARE) - b);
+        (root * root).max(1e-4)
+    }
+
+    fn learn_clumping(&mut self, samples: f64, late: f64) {
+        let (windows, stretch_samples, stretch_late) = self.stretch;
+        self.stretch = (windows + 1, stretch_samples + samples, stretch_late + late);
+        if self.late < 5.0 || windows + 1 < STRETCH_WINDOWS {
+            return;
+        }
+        let (_, samples, late) = core::mem::replace(&mut self.stretch, (0, 0.0, 0.0));
+        let expected = samples * self.late / self.samples;
+        if expected >= 1.0 {
+            let dispersion = ((late - expected) * (late - expected) / expected).min(300.0);
+            self.dispersion += (dispersion - self.dispersion) / 8.0;
+            self.dispersion = self.dispersion.max(1.0);
+        }
+    }
+
+    /// Half-way at most towards a limit remembered as bad; nowhere if that is no step.
+    fn below_bad(&self, limit: u32, next: u32, clock_ns: u64) -> Option<u32> {
+        let next = match self.bad {
+            Some((bad, until_ns)) if clock_ns < until_ns => {
+                next.min(limit.midpoint(bad.max(limit)))
+            }
+            _ => next,
+        };
+        (next > limit).then_some(next)
+    }
+}
+
+/// With an exponential tail the logarithm of the share goes as one over the limit. Half of the step
+/// that follows, because the tail is never quite exponential, and at most an eighth.
+fn step(limit: u32, share: f64, aim: f64) -> u32 {
+    let ratio = (ln(share.clamp(1e-6, 0.5)) / ln(aim)).clamp(0.5, 2.0);
+    let factor = (0.5 + 0.5 * ratio).clamp(0.875, 1.125);
+    let limit = f64::from(limit);
+    if factor < 1.0 { (limit * factor) as u32 } else { (limit * factor).max(limit + 1.0) as u32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::window::Latency;
+
+    fn window(late: u64) -> Window {
+        let latency = Latency {
+            samples: 10_000,
+            over_target: late,
+            p99_ns: if late > 100 { 1_200_000 } else { 900_000 },
+            ..Latency::default()
+        };
+        Window { duration_ns: 100_000_000, operations: 10_000, latency, ..Window::default() }
+    }
+
+    #[test]
+    fn plain_violation_backs_off_and_slack_raises() {
+        let mut keeper = Keeper::new();
+        assert_eq!(keeper.observe(&window(800), 100, 1_000_000, 0), Wish::BackOff(75));
+        keeper.restart();
+        assert!(matches!(keeper.observe(&window(0), 75, 1_000_000, 0), Wish::Raise(76..=85)));
+    }
+
+    #[test]
+    fn a_bad_limit_is_approached_by_halves_until_it_is_forgotten() {
+        let mut keeper = Keeper::new();
+        keeper.remember_bad(84, 10);
+        assert!(matches!(keeper.observe(&window(0), 80, 1_000_000, 5), Wish::Raise(82)));
+        assert!(matches!(keeper.observe(&window(0), 80, 1_000_000, 11), Wish::Raise(83..)));
+    }
+
+    #[test]
+    fn exactly_on_aim_nothing_moves() {
+        let mut keeper = Keeper::new();
+        for _ in 0..100 {
+            assert_eq!(keeper.observe(&window(65), 100, 1_000_000, 0), Wish::Hold);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Plays a load and a policy against a device.
+
+use super::device::{Device, Operation};
+use super::load::Load;
+use super::policy::Policy;
+use super::rng::Rng;
+use super::trace::Trace;
+use aura_aimd::{Latency, Window};
+
+/// What goes wrong with the observer rather than the device.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// From this time on nobody polls for [`pause_ns`](Self::pause_ns).
+    pub pause_at_ns: u64,
+    pub pause_ns: u64,
+    /// At this time the clock that windows are stamped with jumps by [`step_ns`](Self::step_ns).
+    pub step_at_ns: u64,
+    pub step_ns: i64,
+}
+
+/// One run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Setup {
+    pub duration_ns: u64,
+    pub seed: u64,
+    /// Latencies above this count as late in the [`Trace`], whatever the policy aims at.
+    pub late_ns: u64,
+    /// Latencies of operations that finish from this time on are kept; 0 keeps none.
+    pub keep_from_ns: u64,
+    pub faults: Faults,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    submitted_ns: u64,
+    epoch: u32,
+    bytes: u32,
+}
+
+struct Open {
+    begin_ns: u64,
+    operations: u64,
+    bytes: u64,
+    in_flight_area: f64,
+    in_flight_max: u32,
+    gated: u64,
+    over_target: u64,
+    gap_ns: u64,
+    latencies_ns: Vec<u64>,
+}
+
+/// Runs the simulation and returns what happened.
+pub fn run(
+    device: &mut dyn Device,
+    load: &mut Load,
+    policy: &mut dyn Policy,
+    setup: &Setup,
+) -> Trace {
+    Engine::new(policy, setup).run(device, load)
+}
+
+struct Engine<'a> {
+    policy: &'a mut dyn Policy,
+    setup: Setup,
+    rng: Rng,
+    trace: Trace,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    in_flight: u32,
+    limit: u32,
+    epoch: u32,
+    waiting: u64,
+    changed_ns: u64,
+    window: Open,
+}
+
+impl<'a> Engine<'a> {
+    fn new(policy: &'a mut dyn Policy, setup: &Setup) -> Self {
+        let limit = policy.decision().limit;
+        Self {
+            policy,
+            setup: *setup,
+            rng: Rng::new(setup.seed),
+            trace: Trace::new(setup),
+            slots: Vec::new(),
+            free: Vec::new(),
+            in_flight: 0,
+            limit,
+            epoch: 0,
+            waiting: 0,
+            changed_ns: 0,
+            window: Open {
+                begin_ns: 0,
+                operations: 0,
+                bytes: 0,
+                in_flight_area: 0.0,
+                in_flight_max: 0,
+                gated: 0,
+                over_target: 0,
+                gap_ns: 0,
+                latencies_ns: Vec::new(),
+            },
+        }
+    }
+
+    fn run(mut self, device: &mut dyn Device, load: &mut Load) -> Trace {
+        let mut done = Vec::new();
+        let mut arrival = (u64::MAX, 0);
+        if let Some(next) = &mut load.arrivals {
+            arrival = next(0, &mut self.rng);
+        }
+        self.fill(0, device, load);
+        loop {
+            let mut now_ns = device.next_event_ns().min(arrival.0);
+            if now_ns >= self.setup.duration_ns {
+                break;
+            }
+            let faults = self.setup.faults;
+            if faults.pause_ns > 0 && now_ns >= faults.pause_at_ns {
+                // Nobody looks: the device works on, and everything is seen at the end.
+                let until_ns = faults.pause_at_ns + faults.pause_ns;
+                self.setup.faults.pause_ns = 0;
+                while device.next_event_ns() <= until_ns {
+                    device.advance(device.next_event_ns(), &mut self.rng, &mut done);
+                }
+                self.window.gap_ns += faults.pause_ns;
+                now_ns = until_ns;
+            }
+            if arrival.0 <= now_ns {
+                self.waiting += u64::from(arrival.1);
+                if let Some(next) = &mut load.arrivals {
+                    arrival = next(arrival.0, &mut self.rng);
+                }
+            }
+            device.advance(now_ns, &mut self.rng, &mut done);
+            for id in done.drain(..) {
+                self.complete(now_ns, id);
+            }
+            self.fill(now_ns, device, load);
+            self.close_window_if_due(now_ns);
+        }
+        self.account(self.setup.duration_ns);
+        self.trace.finish(self.setup.duration_ns);
+        self.trace
+    }
+
+    /// Adds the time since the last change of in-flight to the areas under it.
+    fn account(&mut self, now_ns: u64) {
+        let area = f64::from(self.in_flight) * (now_ns - self.changed_ns) as f64;
+        self.window.in_flight_area += area;
+        self.trace.in_flight_area += area;
+        self.changed_ns = now_ns;
+    }
+
+    fn complete(&mut self, now_ns: u64, id: u32) {
+        self.account(now_ns);
+        self.in_flight -= 1;
+        self.free.push(id);
+        let slot = self.slots[id as usize];
+        let latency_ns = now_ns - slot.submitted_ns;
+        self.window.operations += 1;
+        self.window.bytes += u64::from(slot.bytes);
+        if slot.epoch == self.epoch {
+            self.window.latencies_ns.push(latency_ns);
+            let target_ns = self.policy.target_p99_ns().unwrap_or(u64::MAX);
+            self.window.over_target += u64::from(latency_ns > target_ns);
+        }
+        self.trace.complete(now_ns, latency_ns, slot.bytes);
+    }
+
+    fn fill(&mut self, now_ns: u64, device: &mut dyn Device, load: &mut Load) {
+        loop {
+            let wanted = if load.arrivals.is_some() {
+                self.waiting > 0
+            } else {
+                self.in_flight < load.clients
+            };
+            if !wanted {
+                return;
+            }
+            if self.in_flight >= self.limit {
+                self.window.gated += 1;
+                return;
+            }
+            self.waiting = self.waiting.saturating_sub(1);
+            self.submit(now_ns, device, (load.bytes)(now_ns));
+        }
+    }
+
+    fn submit(&mut self, now_ns: u64, device: &mut dyn Device, bytes: u32) {
+        self.account(now_ns);
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            self.slots.len() as u32 - 1
+        });
+        self.slots[id as usize] = Slot { submitted_ns: now_ns, epoch: self.epoch, bytes };
+        self.in_flight += 1;
+        self.window.in_flight_max = self.window.in_flight_max.max(self.in_flight);
+        device.submit(now_ns, Operation { id, bytes }, &mut self.rng);
+    }
+
+    fn close_window_if_due(&mut self, now_ns: u64) {
+        let samples = self.window.latencies_ns.len() as u64;
+        let real_ns = now_ns - self.window.begin_ns - self.window.gap_ns;
+        let faults = self.setup.faults;
+        let mut duration_ns = real_ns as i64;
+        let mut stamp_ns = now_ns as i64;
+        if faults.step_ns != 0 && now_ns >= faults.step_at_ns {
+            stamp_ns += faults.step_ns;
+            if self.window.begin_ns < faults.step_at_ns {
+                duration_ns = (duration_ns + faults.step_ns).max(0);
+            }
+        }
+        if !self.policy.goal().is_met(samples, duration_ns as u64) {
+            return;
+        }
+        self.account(now_ns);
+        let window = Window {
+            now_ns: stamp_ns.max(0) as u64,
+            duration_ns: duration_ns as u64,
+            operations: self.window.operations,
+            bytes: self.window.bytes,
+            in_flight_avg: self.window.in_flight_area
+                / (now_ns - self.window.begin_ns).max(1) as f64,
+            in_flight_max: self.window.in_flight_max,
+            gated: self.window.gated,
+            latency: summarise(&mut self.window.latencies_ns, self.window.over_target),
+            gap_ns: self.window.gap_ns,
+        };
+        let decision = self.policy.on_window(&window);
+        self.epoch += u32::from(decision.limit_changed);
+        assert_eq!(decision.limit_changed, decision.limit != self.limit, "epochs follow limits");
+        self.limit = decision.limit;
+        self.trace.decide(now_ns, &window, &decision);
+        self.window.latencies_ns.clear();
+        let latencies_ns = std::mem::take(&mut self.window.latencies_ns);
+        self.window = Open {
+            begin_ns: now_ns,
+            operations: 0,
+            bytes: 0,
+            in_flight_area: 0.0,
+            in_flight_max: self.in_flight,
+            gated: 0,
+            over_target: 0,
+            gap_ns: 0,
+            latencies_ns,
+        };
+    }
+}
+
+fn summarise(latencies_ns: &mut [u64], over_target: u64) -> Latency {
+    let n = latencies_ns.len();
+    if n == 0 {
+        return Latency::default();
+    }
+    let p99_ns = *latencies_ns.select_nth_unstable((n * 99).div_ceil(100) - 1).1;
+    let p50_ns = *latencies_ns.select_nth_unstable(n.div_ceil(2) - 1).1;
+    Latency {
+        samples: n as u64,
+        over_target,
+        p50_ns,
+        p99_ns,
+        mean_ns: latencies_ns.iter().sum::<u64>() / n as u64,
+        max_ns: latencies_ns.iter().copied().max().unwrap_or(0),
+    }
+}
