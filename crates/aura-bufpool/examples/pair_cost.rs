@@ -9,12 +9,13 @@ use std::{
     alloc::{Layout, alloc, dealloc},
     hint::black_box,
     ptr::{NonNull, null_mut},
-    sync::atomic::{AtomicPtr, Ordering},
+    sync::atomic::{AtomicPtr, AtomicU64, Ordering, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
 
 use aura_bufpool::{Pool, PoolOptions};
+use rustix::time::{ClockId, clock_gettime};
 
 const ROUNDS: usize = 7;
 const PAIRS: u32 = 1_000_000;
@@ -53,7 +54,7 @@ fn main() {
     pool.free(held).expect("held");
 
     report("4096 B, taken here, given back there", ping(&pool));
-    report("4096 B, four threads, raw, per pair and thread", threads(|| raw_pair(&pool, 4096)));
+    report("4096 B, four threads, raw, CPU time", threads(|| raw_pair(&pool, 4096)));
     report("4096 B, four threads, PoolBuffer", threads(|| owned_pair(&pool, 4096)));
     report("4096 B, four threads, std::alloc", threads(|| std_pair(4096)));
 
@@ -129,14 +130,18 @@ fn ping(pool: &Pool) -> f64 {
     start.elapsed().as_nanos() as f64 / COUNT as f64
 }
 
-/// Time per pair in each of four threads, as they see it: with fewer CPUs they take turns.
+/// CPU time per pair in each of four threads, so that waiting for a CPU does not count.
 fn threads(work: impl Fn() + Sync) -> f64 {
-    let cpus = thread::available_parallelism().map_or(1, usize::from).min(4);
-    let start = Instant::now();
+    let ns = AtomicU64::new(0);
     thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..PAIRS).for_each(|_| work()));
+            scope.spawn(|| {
+                let start = clock_gettime(ClockId::ThreadCPUTime);
+                (0..PAIRS).for_each(|_| work());
+                let spent = clock_gettime(ClockId::ThreadCPUTime) - start;
+                ns.fetch_add(spent.tv_sec as u64 * 1_000_000_000 + spent.tv_nsec as u64, Relaxed);
+            });
         }
     });
-    start.elapsed().as_nanos() as f64 / f64::from(PAIRS) * cpus as f64 / 4.0
+    ns.into_inner() as f64 / 4.0 / f64::from(PAIRS)
 }

@@ -77,7 +77,7 @@ impl Drop for PoolBuffer {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: taken as an owned buffer of this pool, and `self` ends here.
-        unsafe { self.tenant.give(self.start) };
+        unsafe { self.tenant.give(self.start, self.len) };
     }
 }
 

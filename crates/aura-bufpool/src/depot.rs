@@ -1,16 +1,22 @@
 //! The pool proper: takes buffers from the thread cache, the shards or a new slab, and puts them back.
 //!
+//! Unsafe code is here only to state that the states may begin as zero bytes.
+//!
 //! # Synchronization
 //!
-//! `states` has one word per 4 KiB of arena, used for the first of every buffer: zero while the buffer
-//! is free, else the requested size, with [`OWNED`] set while a `PoolBuffer` has it.
+//! `states` has two words per 4 KiB of arena, used for the first unit of every buffer. Both are zero
+//! while the buffer is free; while it is in use, one holds the requested size: `raw` if a caller has
+//! the bare pointer, `owned` if a `PoolBuffer` has it.
 //!
-//! * Free to live is a relaxed store by the thread that took the buffer out of a cache or shard, and
+//! * Free to in use is a relaxed store by the thread that took the buffer out of a cache or shard, and
 //!   so has it to itself. The buffer reaches other threads only through the caller.
-//! * Live to free by pointer is a compare-exchange, because nothing else tells which of two threads
-//!   that free the same pointer at once may put it in a list. Relaxed: only its atomicity is needed;
-//!   the next user is ordered after the last one by the cache's owner or by the shard's lock.
-//! * Live to free by `PoolBuffer` is a store: nobody else may, as [`OWNED`] says.
+//! * `raw` to free is an exchange with zero, because nothing else tells which of two threads that free
+//!   the same pointer at once may put it in a list. That makes up about half of the cost of a pair;
+//!   a load and a store would detect only frees that follow each other, and a buffer could then be
+//!   handed out twice. Relaxed: only its atomicity is needed; the next user is ordered after the last
+//!   one by the cache's owner or by the shard's lock.
+//! * `owned` to free is a store: nobody else may. It is a word of its own so that the exchange above
+//!   cannot hurt a buffer that became a `PoolBuffer`'s in the meantime.
 //!
 //! The rest is constant, or synchronised where it is defined.
 
@@ -34,11 +40,8 @@ use crate::{
     reclaim::Limits,
     shard::{Shard, Tally},
     slab::SlabMap,
-    table::Table,
+    table::{Table, ZeroValid},
 };
-
-/// Set in the state of buffers inside a `PoolBuffer`; sizes stay far below it.
-const OWNED: u32 = 1 << 31;
 
 /// Who a buffer is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +51,17 @@ pub(crate) enum Holder {
     /// A `PoolBuffer`.
     Buffer,
 }
+
+/// The state of one buffer; see the module's `Synchronization`.
+#[derive(Debug)]
+#[repr(align(8))] // one line for both words
+struct State {
+    raw: AtomicU32,
+    owned: AtomicU32,
+}
+
+// SAFETY: only atomic integers, and no drop.
+unsafe impl ZeroValid for State {}
 
 /// A buffer on its way back: out of its user's hands, in no list yet.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +74,7 @@ pub(crate) struct Returned {
 #[derive(Debug)]
 pub(crate) struct Depot {
     pub(crate) map: SlabMap,
-    states: Table<AtomicU32>,
+    states: Table<State>,
     /// No class below this many bytes is used, for the alignment's sake.
     floor_bytes: usize,
     pub(crate) shards: Box<[Shard]>,
@@ -164,32 +178,38 @@ impl Depot {
     }
 
     /// Checks that a pointer is a buffer handed out by pointer, and marks it free: exactly one caller
-    /// gets it, however many try.
+    /// gets it, however many try. `None` if it had to be given back at once.
     #[inline]
-    pub(crate) fn reclaim(&self, pointer: NonNull<u8>) -> Result<Returned, FreeError> {
+    pub(crate) fn reclaim(&self, pointer: NonNull<u8>) -> Result<Option<Returned>, FreeError> {
         let address = pointer.as_ptr().addr();
         let offset = self.map.arena.offset_of(address).ok_or(FreeError::Foreign)?;
+        // The class comes from the slab and not from the size in the state, so that what follows need
+        // not wait for the exchange.
+        let (_, class) = self.map.lookup(offset).ok_or(FreeError::Foreign)?;
+        // Slabs are aligned to their length, so a buffer starts at multiples of its size.
+        if address & (class.bytes() - 1) != 0 {
+            return Err(FreeError::Foreign);
+        }
         let unit = offset >> UNIT_SHIFT;
-        let state = &self.states[unit];
-        let size = state.load(Relaxed);
-        // Inside a buffer the words are zero, so an interior pointer fails here as well.
-        if size == 0 || size & OWNED != 0 || address & (MIN_BUFFER_BYTES - 1) != 0 {
-            return Err(self.why_not(offset, size));
+        let requested = self.states[unit].raw.swap(0, Relaxed) as usize;
+        if requested == 0 {
+            return Err(self.why_not(unit));
         }
-        if state.compare_exchange(size, 0, Relaxed, Relaxed).is_err() {
-            return Err(FreeError::DoubleFree);
+        let returned = Returned { unit: unit as u32, class, requested };
+        if Class::of(requested, self.floor_bytes) != class {
+            self.give_reclassed(returned);
+            return Ok(None);
         }
-        let requested = size as usize;
-        Ok(Returned { unit: unit as u32, class: Class::of(requested, self.floor_bytes), requested })
+        Ok(Some(returned))
     }
 
     /// The same for the buffer of a `PoolBuffer`, which need not be checked.
     #[inline]
-    pub(crate) fn reclaim_owned(&self, pointer: NonNull<u8>) -> Returned {
+    pub(crate) fn reclaim_owned(&self, pointer: NonNull<u8>, requested: usize) -> Returned {
         let offset = pointer.as_ptr().addr() - self.map.arena.pointer(0).as_ptr().addr();
         let unit = offset >> UNIT_SHIFT;
-        let requested = (self.states[unit].load(Relaxed) & !OWNED) as usize;
-        self.states[unit].store(0, Relaxed);
+        debug_assert_eq!(self.states[unit].owned.load(Relaxed) as usize, requested);
+        self.states[unit].owned.store(0, Relaxed);
         Returned { unit: unit as u32, class: Class::of(requested, self.floor_bytes), requested }
     }
 
@@ -238,7 +258,8 @@ impl Depot {
     pub(crate) fn sizes(&self, pointer: NonNull<u8>) -> Option<(usize, usize)> {
         let address = pointer.as_ptr().addr();
         let offset = self.map.arena.offset_of(address)?;
-        let size = self.states[offset >> UNIT_SHIFT].load(Relaxed) & !OWNED;
+        let state = &self.states[offset >> UNIT_SHIFT];
+        let size = state.raw.load(Relaxed) | state.owned.load(Relaxed);
         if size == 0 || address & (MIN_BUFFER_BYTES - 1) != 0 {
             return None;
         }
@@ -295,25 +316,28 @@ impl Depot {
     #[inline]
     fn hand_out(&self, unit: u32, size: usize, holder: Holder) -> NonNull<u8> {
         let state = &self.states[unit as usize];
-        debug_assert_eq!(state.load(Relaxed), 0, "buffer {unit} is in use");
-        let owned = if holder == Holder::Buffer { OWNED } else { 0 };
-        state.store(size as u32 | owned, Relaxed);
+        debug_assert_eq!(
+            state.raw.load(Relaxed) | state.owned.load(Relaxed),
+            0,
+            "{unit} is in use"
+        );
+        let word = if holder == Holder::Buffer { &state.owned } else { &state.raw };
+        word.store(size as u32, Relaxed);
         self.map.arena.pointer((unit as usize) << UNIT_SHIFT)
     }
 
+    /// The size in the state decides. The slab can only say otherwise if the pointer was freed before,
+    /// and its slab was given back and made anew for another class between lookup and exchange.
     #[cold]
-    fn why_not(&self, offset: usize, state: u32) -> FreeError {
-        match self.map.lookup(offset) {
-            // Slabs are aligned to their length, so a buffer starts at multiples of its size.
-            Some((_, class)) if offset & (class.bytes() - 1) == 0 => {
-                if state & OWNED == 0 {
-                    FreeError::DoubleFree
-                } else {
-                    FreeError::Owned
-                }
-            }
-            _ => FreeError::Foreign,
-        }
+    fn give_reclassed(&self, returned: Returned) {
+        let class = Class::of(returned.requested, self.floor_bytes);
+        self.give_slow(None, Returned { class, ..returned });
+    }
+
+    #[cold]
+    fn why_not(&self, unit: usize) -> FreeError {
+        let owned = self.states[unit].owned.load(Relaxed) != 0;
+        if owned { FreeError::Owned } else { FreeError::DoubleFree }
     }
 
     /// One buffer for the caller, and up to `want - 1` more in `batch`: from the home shard, else from
@@ -350,7 +374,7 @@ impl Depot {
 }
 
 /// The arena and its tables, all or nothing.
-fn reserve_all(bytes: usize) -> io::Result<(SlabMap, Table<AtomicU32>)> {
+fn reserve_all(bytes: usize) -> io::Result<(SlabMap, Table<State>)> {
     let map = SlabMap::new(Arena::reserve(bytes)?)?;
     Ok((map, Table::new(bytes >> UNIT_SHIFT)?))
 }

@@ -223,7 +223,7 @@ impl Handle {
     #[inline]
     pub(crate) fn give(&self, pointer: NonNull<u8>) -> Result<(), FreeError> {
         let depot = self.depot();
-        let returned = depot.reclaim(pointer)?;
+        let Some(returned) = depot.reclaim(pointer)? else { return Ok(()) };
         if tls::with(self.inner().id, |cache| depot.give_cached(cache, returned)) != Some(true) {
             let cache = tls::obtain(self.0, self.inner().id, || self.hold());
             depot.give_slow(cache.as_deref(), returned);
@@ -287,14 +287,15 @@ impl Tenant {
     ///
     /// # Safety
     ///
-    /// `pointer` was taken as [`Holder::Buffer`] from this pool, and this is the end of it.
+    /// `pointer` was taken as [`Holder::Buffer`] from this pool with `requested` bytes, and this is the
+    /// end of it.
     #[inline]
-    pub(crate) unsafe fn give(self, pointer: NonNull<u8>) {
+    pub(crate) unsafe fn give(self, pointer: NonNull<u8>, requested: usize) {
         // SAFETY: the buffer is live, so the depot is, and so the block.
         let inner = unsafe { self.0.as_ref() };
         // SAFETY: as above; not used after the count of owned buffers fell.
         let depot = unsafe { inner.depot() };
-        let returned = depot.reclaim_owned(pointer);
+        let returned = depot.reclaim_owned(pointer, requested);
         let kept = tls::with(inner.id, |cache| {
             let kept = depot.give_cached(cache, returned);
             if kept {

@@ -44,12 +44,11 @@ struct Entry {
 /// `visit` must not come back to this module: the functions passed here only move numbers.
 #[inline]
 pub(crate) fn with<R>(pool: u64, visit: impl FnOnce(&ThreadCache) -> R) -> Option<R> {
-    QUICK.with(|quick| {
-        let (id, cache) = quick[pool as usize % QUICK_SLOTS].get();
-        // SAFETY: a slot with this id points at a cache that `TABLE` holds; entries leave the table
-        // only after `forget` cleared their slot, on this thread, and not while `visit` runs.
-        (id == pool).then(|| visit(unsafe { &*cache }))
-    })
+    // The inner closure only reads two words, so that it is inlined with certainty.
+    let (id, cache) = QUICK.with(|quick| quick[pool as usize % QUICK_SLOTS].get());
+    // SAFETY: a slot with this id points at a cache that `TABLE` holds; entries leave the table only
+    // after `forget` cleared their slot, on this thread, and not while `visit` runs.
+    (id == pool).then(|| visit(unsafe { &*cache }))
 }
 
 /// The calling thread's cache of a pool, made if there is none. `None` while the thread ends.
