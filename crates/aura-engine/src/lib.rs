@@ -1,1 +1,68 @@
-//! The engine under Aura: rings, slots, controller, buffer pool and histograms composed.
+#![doc = include_str!("../README.md")]
+//!
+//! # Where to find what
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | `engine`, `config` | what an engine is made of; settings and their checks |
+//! | `op` | operations with checked arguments |
+//! | `submit`, `select` | the way in: choosing a ring, slots, batches, cancelling |
+//! | `poll`, `wait` | the way out: processing completions, sleeping, the event loop |
+//! | `attention` | how submitters and a sleeping poller do not miss each other |
+//! | `slot`, `handle`, `directory` | where an operation lives, and the names it has |
+//! | `ring`, [`backend`] | one ring; the interface to the kernel |
+//! | `resources` | registered buffers and files |
+//! | `tuner`, `stats` | the controller at work; what the engine says about itself |
+//! | `shutdown` | the end |
+//! | `lock`, `gate`, `mapping`, `clock`, [`log`], `error` | tools |
+
+mod attention;
+pub mod backend;
+mod clock;
+mod config;
+mod directory;
+mod engine;
+mod error;
+mod gate;
+mod handle;
+mod lock;
+pub mod log;
+mod mapping;
+mod op;
+mod poll;
+mod resources;
+mod ring;
+mod select;
+mod shutdown;
+mod slot;
+mod stats;
+mod submit;
+mod tuner;
+mod wait;
+
+pub use aura_aimd::Phase;
+pub use aura_bufpool::{AllocError, FreeError, Pool, PoolBuffer, PoolStats};
+pub use aura_histogram::{Percentile, Snapshot, layout};
+pub use aura_ring::{Cause, Ring, SetupError};
+pub use config::{Config, RingSelect};
+pub use directory::{request_info, request_is_pending};
+pub use engine::Engine;
+pub use error::{Error, Result};
+pub use handle::{Handle, MAX_RINGS};
+pub use op::{MAX_IOVECS, MAX_TRANSFER_BYTES, Memory, Op, OpKind, Target};
+pub use poll::in_callback_context;
+pub use resources::MAX_USER_BUFFERS;
+pub use shutdown::{AFTER_CANCEL, QUIET};
+pub use slot::{INLINE_CAPTURE_BYTES, RequestInfo};
+pub use stats::{EngineStats, RingStats};
+pub use submit::Rejected;
+pub use tuner::DecisionRecord;
+
+/// What a callback is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// The operation. It counts as completed; what it was can be asked until the callback returns.
+    pub handle: Handle,
+    /// Bytes or descriptor on success, the negative of `errno` on failure.
+    pub result: i32,
+}

@@ -1,0 +1,245 @@
+//! The engine: what it is made of, its creation, its state.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aura_bufpool::{Pool, PoolOptions};
+use aura_ring::{Ring, RingConfig};
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::attention::{ActiveRings, Attention};
+use crate::backend::Backend;
+use crate::clock;
+use crate::config::Config;
+use crate::directory;
+use crate::error::{Error, Result};
+use crate::gate::Gate;
+use crate::lock::OneThread;
+use crate::log::say;
+use crate::poll::Poller;
+use crate::resources::Resources;
+use crate::ring::EngineRing;
+use crate::select::Selector;
+use crate::tuner::{Published, Tuner};
+
+/// Rings, slots, controller, pool and histograms, composed: the whole of asynchronous file I/O on
+/// this machine, for any number of submitting threads and one processing thread at a time.
+///
+/// # Synchronization
+///
+/// Submitters take the lock of one ring. Processing completions happens inside `gate`. The two
+/// meet in `attention` and `active`, whose protocol is described in `attention`. Everything else
+/// is read-only after creation, or relaxed counters.
+pub struct Engine<B: Backend = Ring> {
+    pub(crate) id: u16,
+    pub(crate) rings: Box<[EngineRing<B>]>,
+    pub(crate) selector: Selector,
+    pub(crate) door: OneThread,
+    pub(crate) gate: Gate<Poller>,
+    pub(crate) attention: Attention,
+    pub(crate) active: ActiveRings,
+    pub(crate) resources: Resources,
+    pub(crate) published: Published,
+    /// When the batch was taken whose callbacks are running, 0 when none are. By the poller.
+    pub(crate) dispatching_ns: AtomicU64,
+    /// Submissions that went to another ring than the CPU's own.
+    pub(crate) spills: AtomicU64,
+    pub(crate) callback_panics: AtomicU64,
+    /// The first `errno` that made a ring unusable, 0 while all is well. Written once.
+    fatal: AtomicI32,
+    /// No new operations. Set once, before anything is torn down.
+    closing: AtomicBool,
+    pub(crate) stopping: AtomicBool,
+    pub(crate) wake_pending: AtomicBool,
+    pub(crate) wake_fd: OwnedFd,
+    pub(crate) epoll: OnceLock<OwnedFd>,
+    pub(crate) pool: Pool,
+    config: Config,
+    pub(crate) created_ns: u64,
+}
+
+impl<B: Backend> Engine<B> {
+    /// Creates an engine.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] naming the setting that makes no sense; [`Error::Setup`] naming why the
+    /// kernel refused a ring, and the remedy; [`Error::Os`] for memory and descriptors.
+    pub fn create(config: &Config) -> Result<Arc<Self>> {
+        config.validate()?;
+        let count = config.ring_count.map_or_else(cpus, |count| count as usize);
+        let ring_config = RingConfig {
+            entries: config.queue_depth,
+            sqpoll_idle: config.sqpoll_idle,
+            // With several rings the poller sleeps in epoll, where the kernel's cooperation would
+            // look like an interruption.
+            one_thread: config.single_thread && count == 1,
+            ..RingConfig::default()
+        };
+        let rings = (0..count).map(|_| EngineRing::<B>::new(&ring_config, config.single_thread));
+        let rings = rings.collect::<Result<Box<[_]>>>()?;
+        let now_ns = clock::now_ns();
+        let depth = rings[0].backend.entries();
+        let tuner = Tuner::new(config, rings.len(), depth, now_ns)?;
+        let wake_fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(Error::os("creating the wake-up descriptor"))?;
+        let engine = Self {
+            id: 0,
+            selector: Selector::new(config.ring_select, rings.len()),
+            door: OneThread::new(config.single_thread),
+            gate: Gate::new(Poller::new(tuner)),
+            attention: Attention::default(),
+            active: ActiveRings::new(rings.len()),
+            resources: Resources::default(),
+            published: Published::default(),
+            dispatching_ns: AtomicU64::new(0),
+            spills: AtomicU64::new(0),
+            callback_panics: AtomicU64::new(0),
+            fatal: AtomicI32::new(0),
+            closing: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            wake_pending: AtomicBool::new(false),
+            wake_fd,
+            epoll: OnceLock::new(),
+            pool: make_pool(config)?,
+            config: config.clone(),
+            created_ns: now_ns,
+            rings,
+        };
+        engine.report_degradations();
+        engine.start_limits();
+        directory::enter(engine)
+    }
+
+    /// Limits and phase before the first window.
+    fn start_limits(&self) {
+        let entries: u32 = self.rings.iter().map(|ring| ring.backend.entries()).sum();
+        let first = self.gate.try_enter().and_then(|poller| poller.tuner.first());
+        if let Some(decision) = first {
+            self.published.announce(&decision);
+            return;
+        }
+        // Without a controller: what was asked for, or whatever fits.
+        let fixed = self.config.initial_in_flight.unwrap_or(entries);
+        let share = fixed.div_ceil(self.rings.len() as u32);
+        for ring in &self.rings {
+            ring.submission.limit.store(share.min(ring.backend.entries()), Ordering::Relaxed);
+        }
+        self.published.limit.store(fixed, Ordering::Relaxed);
+        self.published.batch.store(crate::ring::BATCH as u32, Ordering::Relaxed);
+        self.published.phase.store(aura_aimd::Phase::Steady as i32, Ordering::Relaxed);
+    }
+
+    fn report_degradations(&self) {
+        if let Some(errno) = self.rings[0].backend.sqpoll_refused() {
+            let error = std::io::Error::from_raw_os_error(errno);
+            say!(Warning, "no submission polling ({error}); submitting by system call instead");
+        }
+    }
+
+    /// The number in this engine's handles.
+    #[must_use]
+    pub fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// How many rings it has.
+    #[must_use]
+    pub fn ring_count(&self) -> usize {
+        self.rings.len()
+    }
+
+    /// The settings it was made with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The pool of aligned buffers.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Operations in flight on all rings.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.rings.iter().map(EngineRing::in_flight).sum()
+    }
+
+    /// Changes the latency target while the engine runs; `None` goes back to the automatic
+    /// ceiling. Waits for a poller to leave the kernel.
+    pub fn set_target_p99(&self, target: Option<Duration>) {
+        if let Some(mut poller) = self.gate.enter(None) {
+            poller.tuner.set_target_ns(target.map(clock::ns));
+        }
+    }
+
+    /// The `errno` that made the engine unusable, or `None` while it works. Once there is one, new
+    /// operations are refused with [`Error::Shutdown`].
+    #[must_use]
+    pub fn fatal_error(&self) -> Option<i32> {
+        Some(self.fatal.load(Ordering::Acquire)).filter(|errno| *errno != 0)
+    }
+
+    pub(crate) fn check_fatal(&self) -> Result<()> {
+        match self.fatal_error() {
+            None => Ok(()),
+            Some(errno) => {
+                let source = std::io::Error::from_raw_os_error(errno);
+                Err(Error::Os { attempted: "the engine has a fatal error", source })
+            }
+        }
+    }
+
+    /// Remembers the first error after which a ring cannot be used any more.
+    #[cold]
+    pub(crate) fn latch_fatal(&self, error: &std::io::Error) {
+        let errno = error.raw_os_error().unwrap_or(libc::EIO);
+        if self.fatal.compare_exchange(0, errno, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            say!(Error, "io_uring_enter: {error}; the engine takes no more operations");
+            self.wake();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closing.load(Ordering::Relaxed) || self.fatal.load(Ordering::Relaxed) != 0
+    }
+
+    /// Refuses operations from now on; whether this is the first call.
+    pub(crate) fn close(&self) -> bool {
+        !self.closing.swap(true, Ordering::SeqCst)
+    }
+}
+
+/// CPUs that the process may run on.
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(crate::handle::MAX_RINGS)
+}
+
+fn make_pool(config: &Config) -> Result<Pool> {
+    let mut options = PoolOptions::new();
+    if let Some(alignment) = config.buffer_alignment {
+        options = options.alignment(alignment);
+    }
+    Pool::new(options).map_err(|error| match error {
+        aura_bufpool::CreateError::Reserve(source) => {
+            Error::Os { attempted: "reserving address space for buffers", source }
+        }
+        _ => Error::Invalid("buffer_alignment is not one that the pool can give"),
+    })
+}
+
+impl<B: Backend> std::fmt::Debug for Engine<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("id", &self.id)
+            .field("rings", &self.rings.len())
+            .field("in_flight", &self.in_flight())
+            .field("fatal", &self.fatal_error())
+            .finish_non_exhaustive()
+    }
+}

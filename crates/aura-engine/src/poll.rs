@@ -1,0 +1,406 @@
+//! Processing completions: taking them from the rings, accounting for them, calling back.
+//!
+//! Everything here runs inside the engine's gate, by one thread at a time, and no lock is held
+//! while a callback runs. A batch of completions is processed in three passes: account for all
+//! (which releases their permits), call all back, free all their slots.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+
+use aura_ring::Cqe;
+
+use crate::Completion;
+use crate::attention::{DISPATCHING, POLL_FD_IN_USE};
+use crate::backend::Backend;
+use crate::clock;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::handle::{Handle, Label, SlotName};
+use crate::log::say;
+use crate::op::OpKind;
+use crate::ring::{BATCH, EngineRing, add};
+use crate::slot::{CANCEL_ASKED, Completed, REGISTERED_BUFFER, Slot};
+use crate::tuner::Tuner;
+
+/// What the thread inside the gate works with.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    pub(crate) tuner: Tuner,
+    /// Accounted for, not called back yet: completions taken off a queue by a submitter that
+    /// looked for room. Submitters do not call back.
+    stash: Vec<(usize, Done)>,
+    /// A poll operation on the wake-up descriptor is in flight.
+    pub(crate) wake_armed: bool,
+    /// Somebody asked for a sleeping poller to return.
+    pub(crate) woken: bool,
+}
+
+/// A completed operation whose callback is to be called.
+#[derive(Clone, Copy, Debug, Default)]
+struct Done {
+    slot: u32,
+    result: i32,
+}
+
+/// A batch of them.
+struct Batch {
+    done: [Done; BATCH],
+    len: usize,
+    /// When they were taken.
+    now_ns: u64,
+}
+
+thread_local! {
+    /// How many callbacks of whatever engine this thread is inside of.
+    static CALLBACK_DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether the calling thread is inside a completion callback, of any engine.
+#[must_use]
+pub fn in_callback_context() -> bool {
+    CALLBACK_DEPTH.try_with(|depth| depth.get() > 0).unwrap_or(false)
+}
+
+impl Poller {
+    pub(crate) fn new(tuner: Tuner) -> Self {
+        Self { tuner, stash: Vec::new(), wake_armed: false, woken: false }
+    }
+}
+
+impl<B: Backend> Engine<B> {
+    /// Processes what has completed, without waiting, and returns how many operations that were.
+    /// Hands over what is queued, before and after.
+    ///
+    /// If another thread is processing completions, there is nothing to do here: returns 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InCallback`] from a callback of this engine; the fatal error, once everything
+    /// that completed before it was delivered.
+    pub fn poll(&self) -> Result<usize> {
+        self.door.check()?;
+        if self.gate.is_mine() {
+            return Err(Error::InCallback("poll"));
+        }
+        let Some(mut inside) = self.gate.try_enter() else { return Ok(0) };
+        let poller = &mut *inside;
+        for ring in self.active.iter() {
+            self.flush_ring(ring);
+        }
+        let processed = self.process(poller);
+        if processed == 0 { self.check_fatal().map(|()| 0) } else { Ok(processed) }
+    }
+
+    /// Takes, accounts for and delivers what has completed on all active rings; hands over what
+    /// the callbacks queued.
+    pub(crate) fn process(&self, poller: &mut Poller) -> usize {
+        if self.wake_pending.load(Ordering::Relaxed) {
+            poller.woken |= self.take_wake();
+        }
+        let mut processed = self.deliver_stash(poller);
+        for index in self.active.iter() {
+            processed += self.process_ring(poller, index);
+        }
+        if processed > 0 {
+            for index in self.active.iter() {
+                self.flush_ring(index);
+            }
+        }
+        if self.resources.is_draining() {
+            self.finish_draining();
+        }
+        processed
+    }
+
+    /// At most as many as the ring has entries, so that callbacks which submit again and again
+    /// cannot keep the other rings from their turn.
+    fn process_ring(&self, poller: &mut Poller, index: usize) -> usize {
+        let ring = &self.rings[index];
+        let mut processed = 0;
+        let mut entered = false;
+        while processed < ring.backend.entries() as usize {
+            let mut batch = Batch::new();
+            let taken = self.take_batch(poller, index, &mut batch);
+            if taken > 0 {
+                processed += batch.len;
+                self.deliver(index, &batch);
+            } else if !entered && ring.backend.needs_enter() {
+                entered = true;
+                self.hand_over(index, 0);
+            } else {
+                break;
+            }
+        }
+        if processed == 0 {
+            self.maybe_retire_ring(index);
+        } else {
+            ring.completion.idle_visits.store(0, Ordering::Relaxed);
+        }
+        processed
+    }
+
+    /// Takes a batch off the ring's queue and accounts for it: permits are released here.
+    fn take_batch(&self, poller: &mut Poller, index: usize, batch: &mut Batch) -> usize {
+        let ring = &self.rings[index];
+        let mut cqes = [Cqe::default(); BATCH];
+        // SAFETY: this thread is inside the gate, so it is the only one reaping.
+        let taken = unsafe { ring.backend.reap(&mut cqes) };
+        if taken == 0 {
+            return 0;
+        }
+        let now_ns = clock::now_ns();
+        let in_flight = ring.in_flight();
+        let peak = u32::try_from(in_flight).unwrap_or(u32::MAX);
+        if peak > ring.completion.peak.load(Ordering::Relaxed) {
+            ring.completion.peak.store(peak, Ordering::Relaxed);
+        }
+        poller.tuner.in_flight_max = poller.tuner.in_flight_max.max(in_flight);
+        batch.now_ns = now_ns;
+        let mut sums = Sums { now_ns, epoch_ns: poller.tuner.epoch_ns, ..Sums::default() };
+        for cqe in &cqes[..taken] {
+            match Label::decode(cqe.user_data) {
+                Label::Operation(name) => {
+                    if let Some(done) = self.account(ring, name, cqe.result, &mut sums) {
+                        batch.push(done);
+                    }
+                }
+                Label::Wake => {
+                    poller.wake_armed = false;
+                    poller.woken |= self.take_wake();
+                }
+                Label::Cancel => {}
+            }
+        }
+        add(&ring.completion.bytes, sums.bytes);
+        add(&ring.completion.failed, sums.failed);
+        add(&ring.completion.registered, sums.registered);
+        poller.tuner.latency_sum_ns += sums.latency_ns;
+        poller.tuner.samples += sums.samples;
+        // Last, and with release: a submitter that sees the permits sees the slots' state too.
+        let completed = ring.completion.completed.load(Ordering::Relaxed) + batch.len as u64;
+        ring.completion.completed.store(completed, Ordering::Release);
+        self.tick(poller, now_ns);
+        taken
+    }
+
+    /// Accounts for one completion. `None` if the operation goes on after all, or is unknown.
+    #[inline]
+    fn account(
+        &self,
+        ring: &EngineRing<B>,
+        name: SlotName,
+        result: i32,
+        sums: &mut Sums,
+    ) -> Option<Done> {
+        let slot = match ring.slots.get(name.slot) {
+            Some(slot) if slot.is_in_flight(name.generation) => slot,
+            _ => {
+                say!(Error, "a completion of an unknown operation ({name:?}): {result}");
+                return None;
+            }
+        };
+        // SAFETY: its completion is in our hands.
+        if result < 0 && unsafe { self.goes_on(ring, slot, result) } {
+            return None;
+        }
+        // SAFETY: as above, and this thread is the reaping one.
+        let Completed { kind, flags, submitted_ns } = unsafe { slot.complete() };
+        let latency_ns = sums.now_ns.saturating_sub(submitted_ns);
+        if result < 0 {
+            sums.failed += 1;
+        } else if kind.transfers_data() {
+            sums.bytes += result as u64;
+            if submitted_ns >= sums.epoch_ns {
+                sums.samples += 1;
+                ring.histogram.record(latency_ns);
+            } else {
+                ring.histogram.record_cumulative_only(latency_ns);
+            }
+        }
+        sums.latency_ns += latency_ns;
+        sums.registered += u64::from(flags & REGISTERED_BUFFER != 0);
+        Some(Done { slot: name.slot, result })
+    }
+
+    /// Whether an operation that failed is to be handed to the kernel once more.
+    ///
+    /// The kernel cancels buffered operations of a thread that ends, and those for which it cannot
+    /// create a worker: they come back `-EFAULT` or `-ECANCELED` although nobody asked for that
+    /// and nothing is wrong with them. A cancelled operation was not carried out, so it may be
+    /// done again; one that failed with `-EFAULT` may if doing it twice is the same as once. A real
+    /// `-EFAULT` comes back again and is then reported.
+    ///
+    /// # Safety
+    ///
+    /// The slot's completion is in the caller's hands.
+    unsafe fn goes_on(&self, ring: &EngineRing<B>, slot: &Slot, result: i32) -> bool {
+        let again = matches!(-result, libc::ECANCELED | libc::EFAULT);
+        if !again || slot.flags() & CANCEL_ASKED != 0 || self.is_closed() || !slot.count_retry() {
+            return false;
+        }
+        // SAFETY: the slot is ours until it is handed over again.
+        let sqe = unsafe { slot.sqe() };
+        let kind = slot.kind();
+        if -result == libc::EFAULT && !is_idempotent(kind, sqe.raw_fd(), sqe.is_registered_file()) {
+            return false;
+        }
+        let name = SlotName { slot: ring.slots.index_of(slot), generation: slot.generation() };
+        let mut end = ring.lock();
+        // SAFETY: the submitter's promise about the memory holds until the callback.
+        let pushed =
+            unsafe { ring.push_own(&mut end, &sqe.user_data(Label::Operation(name).encode())) };
+        drop(end);
+        pushed
+    }
+
+    /// Calls back, and frees the slots.
+    fn deliver(&self, index: usize, batch: &Batch) {
+        let ring = &self.rings[index];
+        let done = &batch.done[..batch.len];
+        if done.is_empty() {
+            return;
+        }
+        self.dispatching_ns.store(batch.now_ns, Ordering::Relaxed);
+        self.attention.set(DISPATCHING);
+        CALLBACK_DEPTH.with(|depth| depth.set(depth.get() + 1));
+        for &Done { slot: number, result } in done {
+            let slot = ring.slots.get(number).expect("accounted for before");
+            let name = SlotName { slot: number, generation: slot.generation() };
+            let completion = Completion { handle: Handle::new(self.id, index, name), result };
+            // SAFETY: completed by `account`, on this thread, and called here only.
+            let call = AssertUnwindSafe(|| unsafe { slot.run(completion) });
+            if let Err(panic) = catch_unwind(call) {
+                self.note_panic(&*panic);
+            }
+        }
+        CALLBACK_DEPTH.with(|depth| depth.set(depth.get() - 1));
+        self.attention.clear(DISPATCHING);
+        self.dispatching_ns.store(0, Ordering::Relaxed);
+        let mut end = ring.lock();
+        // SAFETY: under the lock, on the reaping thread, after their callbacks.
+        unsafe { ring.slots.retire(&mut end.free, done.iter().map(|done| done.slot)) };
+    }
+
+    /// Takes completions off a ring's queue to make room for a submitter, without calling back:
+    /// the submitter may hold locks that the callbacks want.
+    pub(crate) fn make_room(&self, index: usize) {
+        self.flush_ring(index);
+        if let Some(mut poller) = self.gate.try_enter()
+            && poller.stash.is_empty()
+        {
+            let mut batch = Batch::new();
+            self.take_batch(&mut poller, index, &mut batch);
+            poller.stash.extend(batch.done[..batch.len].iter().map(|done| (index, *done)));
+            if !poller.stash.is_empty() && self.attention.is_set(POLL_FD_IN_USE) {
+                // Their arrival in the queue announced them to whoever watches the descriptor;
+                // now that they left the queue, something else has to.
+                self.wake();
+            }
+        }
+        self.borrow_spare(index);
+    }
+
+    fn deliver_stash(&self, poller: &mut Poller) -> usize {
+        if poller.stash.is_empty() {
+            return 0;
+        }
+        let stash = std::mem::take(&mut poller.stash);
+        for (index, done) in &stash {
+            let mut batch = Batch::new();
+            batch.now_ns = clock::now_ns();
+            batch.push(*done);
+            self.deliver(*index, &batch);
+        }
+        stash.len()
+    }
+
+    /// Lets a ring at its share have what the engine's limit leaves unused elsewhere, until
+    /// shares are dealt out anew.
+    fn borrow_spare(&self, index: usize) {
+        let total: u64 = self.rings.iter().map(EngineRing::in_flight).sum();
+        let spare = u64::from(self.published.limit.load(Ordering::Relaxed)).saturating_sub(total);
+        let ring = &self.rings[index];
+        let _writer = ring.lock();
+        let reachable = (ring.in_flight() + spare).min(ring.backend.entries().into());
+        if reachable > u64::from(ring.submission.limit.load(Ordering::Relaxed)) {
+            ring.submission.limit.store(reachable as u32, Ordering::Relaxed);
+        }
+    }
+
+    /// Strikes a ring off the active ones when it has been idle for a while.
+    fn maybe_retire_ring(&self, index: usize) {
+        const IDLE_VISITS: u32 = 32;
+        let ring = &self.rings[index];
+        if ring.in_flight() > 0 {
+            return;
+        }
+        let visits = ring.completion.idle_visits.load(Ordering::Relaxed) + 1;
+        ring.completion.idle_visits.store(visits, Ordering::Relaxed);
+        if visits > IDLE_VISITS {
+            let end = ring.lock();
+            // Under the lock nobody marks it, so nothing can be missed.
+            if end.batched == 0 && ring.in_flight() == 0 {
+                self.active.clear(index);
+            }
+        }
+    }
+
+    fn tick(&self, poller: &mut Poller, now_ns: u64) {
+        if poller.tuner.is_due(now_ns) {
+            let total = self.rings.iter().map(EngineRing::in_flight).sum();
+            self.selector.set_average(total);
+            poller.tuner.close_if_due(now_ns, &self.rings, &self.published);
+        }
+    }
+
+    #[cold]
+    fn note_panic(&self, panic: &(dyn std::any::Any + Send)) {
+        self.callback_panics.fetch_add(1, Ordering::Relaxed);
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        say!(Error, "a completion callback panicked: {}", text.unwrap_or("(no message)"));
+    }
+}
+
+/// What a batch adds to the counters, and what its operations are judged by.
+#[derive(Default)]
+struct Sums {
+    now_ns: u64,
+    epoch_ns: u64,
+    bytes: u64,
+    failed: u64,
+    registered: u64,
+    latency_ns: u64,
+    samples: u64,
+}
+
+impl Batch {
+    #[inline]
+    fn new() -> Self {
+        Self { done: [Done::default(); BATCH], len: 0, now_ns: 0 }
+    }
+
+    #[inline]
+    fn push(&mut self, done: Done) {
+        self.done[self.len] = done;
+        self.len += 1;
+    }
+}
+
+/// Whether doing it twice is the same as doing it once, while nobody was told that it was done.
+fn is_idempotent(kind: OpKind, fd: i32, registered_file: bool) -> bool {
+    match kind {
+        // Appending twice is not appending once. The flags of a registered file are unknown.
+        OpKind::Write | OpKind::Writev | OpKind::WriteFixed => !registered_file && !appends(fd),
+        // Collapsing and inserting shift what is there.
+        OpKind::Fallocate => false,
+        _ => true,
+    }
+}
+
+fn appends(fd: i32) -> bool {
+    // SAFETY: the number is only asked about; if it is not open, the answer is an error.
+    let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
+    rustix::fs::fcntl_getfl(fd).is_ok_and(|flags| flags.contains(rustix::fs::OFlags::APPEND))
+}

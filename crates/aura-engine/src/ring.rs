@@ -1,0 +1,188 @@
+//! One ring of the engine: the kernel's queues, the slots of its operations, its counters.
+//!
+//! # Synchronization
+//!
+//! The submission side is used under `push`, the completion side by the thread inside the
+//! engine's gate. Each counter has one writing side and is never changed by read-modify-write;
+//! what is in flight is the difference of two of them. Everybody may read them.
+
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use aura_histogram::LatencyHistogram;
+use aura_ring::{RingConfig, Sqe};
+
+use crate::backend::Backend;
+use crate::error::{Error, Result};
+use crate::lock::{Guard, Guarded};
+use crate::slot::{FreeSlots, Slots};
+
+/// Completions taken and processed at a time. More would lengthen the time between a completion
+/// and its time stamp, fewer would read the clock more often.
+pub(crate) const BATCH: usize = 64;
+
+pub(crate) struct EngineRing<B> {
+    pub(crate) backend: B,
+    pub(crate) slots: Slots,
+    pub(crate) submission: Submission,
+    pub(crate) completion: Completions,
+    pub(crate) histogram: LatencyHistogram,
+}
+
+/// What submitters write, on cache lines of its own.
+#[repr(align(128))]
+pub(crate) struct Submission {
+    push: Guarded<PushEnd>,
+    /// User operations ever submitted. Written under `push`.
+    pub(crate) submitted: AtomicU64,
+    /// Those of them that use registered buffers. Written under `push`.
+    pub(crate) registered: AtomicU64,
+    /// How many may be in flight: this ring's share of the engine's limit, at most its entries.
+    /// Written when shares are dealt, read by submitters.
+    pub(crate) limit: AtomicU32,
+    /// Queued operations that make a batch worth handing over. Written with `limit`.
+    pub(crate) batch_threshold: AtomicU32,
+    /// Submissions that found the limit reached. Written under `push`.
+    pub(crate) gated: AtomicU64,
+}
+
+/// What the poller writes, on cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Completions {
+    /// User operations ever completed, counted before their callbacks run.
+    pub(crate) completed: AtomicU64,
+    /// Those of them that used registered buffers.
+    pub(crate) registered: AtomicU64,
+    /// Bytes read and written.
+    pub(crate) bytes: AtomicU64,
+    /// Operations that failed.
+    pub(crate) failed: AtomicU64,
+    /// The most that was ever in flight; exact, because in-flight falls only while it is updated.
+    pub(crate) peak: AtomicU32,
+    /// Throughput of the last window as `f64` bits, bytes per second.
+    pub(crate) throughput_bps: AtomicU64,
+    /// Visits in a row that found the ring idle; a ring is not struck off the active ones at the
+    /// first, or a program that keeps one operation in flight would pay for it each time.
+    pub(crate) idle_visits: AtomicU32,
+}
+
+/// Guarded by the submission lock.
+#[derive(Debug)]
+pub(crate) struct PushEnd {
+    pub(crate) free: FreeSlots,
+    /// Operations queued since the last hand-over.
+    pub(crate) batched: u32,
+    /// When the first of them was queued; all of them count as submitted then.
+    pub(crate) opened_ns: u64,
+}
+
+/// Adds to a counter that has one writer at a time.
+#[inline]
+pub(crate) fn add(counter: &AtomicU64, amount: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+}
+
+/// What came of handing over.
+pub(crate) enum HandedOver {
+    All,
+    /// The kernel has no memory or wants completions reaped first: try again later.
+    Later,
+}
+
+impl<B: Backend> EngineRing<B> {
+    pub(crate) fn new(config: &RingConfig, unlocked: bool) -> Result<Self> {
+        let backend = B::create(config)?;
+        let entries = backend.entries();
+        // Slots are freed in bulk after a batch of callbacks, while in-flight falls before it.
+        let slots = entries as usize + 2 * BATCH;
+        let (slots, free) = Slots::new(slots).map_err(Error::os("mapping the slots"))?;
+        let push = PushEnd { free, batched: 0, opened_ns: 0 };
+        Ok(Self {
+            backend,
+            slots,
+            submission: Submission {
+                // SAFETY: with `unlocked`, `OneThread` lets a single thread into the engine, and
+                // no function here calls back while it holds the guard.
+                push: unsafe { Guarded::new(push, unlocked) },
+                submitted: AtomicU64::new(0),
+                registered: AtomicU64::new(0),
+                limit: AtomicU32::new(entries),
+                batch_threshold: AtomicU32::new(BATCH as u32),
+                gated: AtomicU64::new(0),
+            },
+            completion: Completions::default(),
+            histogram: LatencyHistogram::new(),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> Guard<'_, PushEnd> {
+        self.submission.push.lock()
+    }
+
+    /// User operations in flight.
+    #[inline]
+    pub(crate) fn in_flight(&self) -> u64 {
+        let completed = self.completion.completed.load(Ordering::Acquire);
+        // Read second, so that the difference is never negative.
+        self.submission.submitted.load(Ordering::Acquire).saturating_sub(completed)
+    }
+
+    /// User operations on registered buffers in flight.
+    pub(crate) fn registered_in_flight(&self) -> u64 {
+        let completed = self.completion.registered.load(Ordering::Acquire);
+        self.submission.registered.load(Ordering::Acquire).saturating_sub(completed)
+    }
+
+    /// Queues an operation of the engine's own, or one again that was taken before. `false` when
+    /// there is no room.
+    ///
+    /// # Safety
+    ///
+    /// As [`Backend::push`]; the guard is this ring's.
+    pub(crate) unsafe fn push_own(&self, end: &mut PushEnd, sqe: &Sqe) -> bool {
+        // SAFETY: the guard excludes other pushers, the caller vouches for the memory.
+        let pushed = unsafe { self.backend.push(sqe) }.is_ok();
+        end.batched += u32::from(pushed);
+        pushed
+    }
+
+    /// Hands over what is queued, if anything is.
+    pub(crate) fn flush(&self) -> io::Result<HandedOver> {
+        let mut end = self.lock();
+        if end.batched == 0 {
+            return Ok(HandedOver::All);
+        }
+        let queued = std::mem::take(&mut end.batched);
+        drop(end); // The kernel may execute operations right away; others must not wait for that.
+        self.hand_over(queued)
+    }
+
+    /// Hands over `queued` operations, for which the caller has taken responsibility by setting
+    /// `batched` to zero.
+    pub(crate) fn hand_over(&self, queued: u32) -> io::Result<HandedOver> {
+        match self.backend.submit() {
+            Ok(taken) if taken >= queued => return Ok(HandedOver::All),
+            // Fewer: somebody else handed them over in between, or the kernel stopped early.
+            Ok(_) => {}
+            Err(error) if is_temporary(&error) => {}
+            Err(error) => return Err(error),
+        }
+        self.count_queued()
+    }
+
+    /// Sets `batched` to what really is queued, after something went differently than planned.
+    pub(crate) fn count_queued(&self) -> io::Result<HandedOver> {
+        let mut end = self.lock();
+        // SAFETY: the guard excludes pushers.
+        end.batched = unsafe { self.backend.queued() };
+        Ok(if end.batched == 0 { HandedOver::All } else { HandedOver::Later })
+    }
+}
+
+/// Whether the kernel will take the same call later.
+pub(crate) fn is_temporary(error: &io::Error) -> bool {
+    let errno = error.raw_os_error();
+    matches!(errno, Some(libc::EAGAIN | libc::EBUSY | libc::EINTR | libc::ENOMEM))
+}

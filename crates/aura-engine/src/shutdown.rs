@@ -1,0 +1,96 @@
+//! The end of an engine: ordered, bounded, and without taking memory from under the kernel.
+//!
+//! 1. New operations are refused.
+//! 2. What is in flight completes, and calls back, as long as something keeps completing.
+//! 3. When nothing has for [`QUIET`], the rest is cancelled and gets [`AFTER_CANCEL`].
+//! 4. What is still in flight then will perhaps complete some day. Neither closing the ring nor
+//!    cancelling stops the kernel from writing to its memory, so that memory is given up for good:
+//!    slots, callbacks and what they own are leaked, and the log says how many.
+
+use std::time::{Duration, Instant};
+
+use crate::backend::Backend;
+use crate::engine::Engine;
+use crate::log::say;
+
+/// How long nothing may complete before operations in flight are cancelled.
+pub const QUIET: Duration = Duration::from_secs(5);
+/// How long cancelled operations have to complete.
+pub const AFTER_CANCEL: Duration = Duration::from_secs(2);
+/// Patience with an engine that has a fatal error: little is to be expected.
+const AFTER_FATAL: Duration = Duration::from_millis(200);
+
+impl<B: Backend> Engine<B> {
+    /// Refuses new operations and delivers what is in flight, in bounded time: at most [`QUIET`]
+    /// after the last completion, then [`AFTER_CANCEL`]. Callbacks run on this thread.
+    ///
+    /// Dropping the engine does the same. Operations that cannot be cancelled keep their memory
+    /// for good, and their callbacks are never called.
+    ///
+    /// In a callback of this engine it only refuses new operations; so it does on a thread that is
+    /// not the owner of a single-threaded engine.
+    pub fn shutdown(&self) {
+        if self.close() && !self.gate.is_mine() && self.door.check().is_ok() {
+            self.settle();
+        }
+    }
+
+    /// Steps 2 and 3. Returns how many operations are left.
+    fn settle(&self) -> u64 {
+        if self.finish_within(QUIET) == 0 {
+            return 0;
+        }
+        for (index, ring) in self.rings.iter().enumerate() {
+            for name in ring.slots.in_flight() {
+                // It may complete in between, or the queue may be full: the best is done.
+                let _ = self.cancel_named(index, name);
+            }
+        }
+        self.finish_within(AFTER_CANCEL)
+    }
+
+    /// Processes completions until none are outstanding, or none came for `quiet`.
+    fn finish_within(&self, quiet: Duration) -> u64 {
+        let mut deadline = Instant::now() + quiet;
+        loop {
+            let processed = self.process_for(Duration::from_millis(20));
+            let left = self.in_flight();
+            let now = Instant::now();
+            match processed {
+                _ if left == 0 => return 0,
+                Ok(0) => {}
+                Ok(_) => deadline = now + quiet,
+                Err(_) => {
+                    deadline = deadline.min(now + AFTER_FATAL);
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+            if now >= deadline {
+                return left;
+            }
+        }
+    }
+}
+
+impl<B: Backend> Drop for Engine<B> {
+    fn drop(&mut self) {
+        self.door.adopt();
+        self.close();
+        let left = self.settle();
+        if left == 0 {
+            return;
+        }
+        say!(
+            Error,
+            "{left} operations could neither complete nor be cancelled; the memory they use is \
+             given up"
+        );
+        for ring in &mut self.rings {
+            if ring.in_flight() > 0 {
+                ring.slots.abandon();
+            }
+        }
+        // Raw buffers of the pool may be among that memory.
+        std::mem::forget(self.pool.clone());
+    }
+}

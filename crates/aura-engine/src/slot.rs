@@ -1,0 +1,429 @@
+//! Slots: where an operation lives from its submission until its callback has run.
+//!
+//! A slot is two cache lines: one of bookkeeping, one for the captures of the callback, so that an
+//! operation of ordinary size allocates nothing. This file is `unsafe` because a callback of any
+//! type is stored as plain bytes together with the function that knows the type.
+//!
+//! # Synchronization
+//!
+//! A slot belongs to one side at a time, and the tag says to which:
+//!
+//! | state | owner | leaves it by |
+//! | --- | --- | --- |
+//! | free | whoever holds the ring's submission lock | [`Slot::occupy`] |
+//! | in flight | nobody: the kernel has it | the completion, seen by the reaping thread |
+//! | completing | the thread that runs the callback | [`Slot::retire`] |
+//!
+//! The hand-over from submitter to reaper goes through the kernel's queues (release of the
+//! submission tail, acquire of the completion tail), back again through the submission lock. Any
+//! thread may read the atomics of any slot at any time, to answer questions about a handle; it
+//! checks the tag before and after, and takes the answer only if the tag named its operation.
+
+use std::cell::UnsafeCell;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use aura_ring::{Parts, Sqe};
+
+use crate::handle::{GENERATION_MASK, SlotName};
+use crate::mapping::Mapping;
+use crate::op::{Op, OpKind};
+use crate::{Completion, Handle};
+
+/// Captures up to this size are stored in the slot, larger ones are boxed.
+pub const INLINE_CAPTURE_BYTES: usize = 64;
+
+const FREE: u32 = 0;
+const IN_FLIGHT: u32 = 1;
+const COMPLETING: u32 = 2;
+const STATE_BITS: u32 = 2;
+
+/// The caller asked for the operation to be cancelled.
+pub(crate) const CANCEL_ASKED: u8 = 1;
+/// It uses one of the user's registered buffers.
+pub(crate) const REGISTERED_BUFFER: u8 = 2;
+/// Two bits count how often it was handed to the kernel again.
+const RETRY_ONE: u8 = 0x40;
+pub(crate) const RETRIES_MAX: u8 = 3;
+
+type Invoke = unsafe fn(*mut u8, Option<Completion>);
+
+#[repr(C, align(128))]
+pub(crate) struct Slot {
+    /// Generation and state. Written by the slot's owner only.
+    tag: AtomicU32,
+    /// [`OpKind`].
+    kind: AtomicU8,
+    /// `CANCEL_ASKED` and the like. Written under the submission lock or by the owner.
+    flags: AtomicU8,
+    opcode: UnsafeCell<u8>,
+    sqe_flags: UnsafeCell<u8>,
+    fd: AtomicI32,
+    /// In use: the index of the registered buffer. Free: the next free slot.
+    buf_index_or_next: UnsafeCell<u32>,
+    /// A word of the submitter's, for [`Engine::user_data`](crate::Engine::user_data).
+    user_data: AtomicU64,
+    submitted_ns: UnsafeCell<u64>,
+    /// Runs or drops what is stored in `captures`; `None` while free.
+    invoke: UnsafeCell<Option<Invoke>>,
+    off: UnsafeCell<u64>,
+    addr: UnsafeCell<u64>,
+    len: UnsafeCell<u32>,
+    op_flags: UnsafeCell<u32>,
+    captures: UnsafeCell<MaybeUninit<[u8; INLINE_CAPTURE_BYTES]>>,
+}
+
+const _: () = assert!(size_of::<Slot>() == 128);
+
+// SAFETY: the fields that are not atomics are touched only by the slot's owner, see the table in
+// the module's documentation; what `captures` holds is `Send` (`occupy` demands it).
+unsafe impl Sync for Slot {}
+// SAFETY: as above.
+unsafe impl Send for Slot {}
+
+impl Slot {
+    /// Fills a free slot with an operation and its callback.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the submission lock and the slot is free.
+    #[inline]
+    pub(crate) unsafe fn occupy<F>(&self, op: &Op, flags: u8, now_ns: u64, user_data: u64, call: F)
+    where
+        F: FnOnce(Completion) + Send + 'static,
+    {
+        let parts = op.sqe.parts();
+        self.kind.store(op.kind as u8, Ordering::Relaxed);
+        self.flags.store(flags, Ordering::Relaxed);
+        self.fd.store(parts.fd, Ordering::Relaxed);
+        self.user_data.store(user_data, Ordering::Relaxed);
+        // SAFETY: a free slot belongs to the holder of the lock. The captures are written as the
+        // type that `invoke` reads, at an address aligned to 64.
+        unsafe {
+            *self.opcode.get() = parts.opcode;
+            *self.sqe_flags.get() = parts.flags;
+            *self.buf_index_or_next.get() = parts.buf_index.into();
+            *self.submitted_ns.get() = now_ns;
+            *self.off.get() = parts.off;
+            *self.addr.get() = parts.addr;
+            *self.len.get() = parts.len;
+            *self.op_flags.get() = parts.op_flags;
+            let captures = self.captures.get();
+            if const { fits_inline::<F>() } {
+                captures.cast::<F>().write(call);
+                *self.invoke.get() = Some(invoke_inline::<F>);
+            } else {
+                captures.cast::<Box<F>>().write(Box::new(call));
+                *self.invoke.get() = Some(invoke_boxed::<F>);
+            }
+        }
+        let tag = self.tag.load(Ordering::Relaxed);
+        self.tag.store(tag | IN_FLIGHT, Ordering::Release);
+    }
+
+    /// Takes the callback out of a slot again, unrun, and frees the slot.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the submission lock, has just occupied the slot with a callback of this
+    /// very type, and the kernel has not been given the operation.
+    pub(crate) unsafe fn vacate<F: FnOnce(Completion)>(&self) -> F {
+        self.tag.store(self.tag.load(Ordering::Relaxed) & !IN_FLIGHT, Ordering::Relaxed);
+        // SAFETY: `occupy` wrote this type, in this form; it is read once, as `invoke` is cleared.
+        unsafe {
+            *self.invoke.get() = None;
+            let captures = self.captures.get();
+            if const { fits_inline::<F>() } {
+                captures.cast::<F>().read()
+            } else {
+                *captures.cast::<Box<F>>().read()
+            }
+        }
+    }
+
+    /// The kernel is done with the operation; from now on it counts as completed.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the reaping thread and holds the operation's completion.
+    #[inline]
+    pub(crate) unsafe fn complete(&self) -> Completed {
+        let tag = self.tag.load(Ordering::Relaxed);
+        self.tag.store(tag ^ (IN_FLIGHT | COMPLETING), Ordering::Release);
+        Completed {
+            kind: OpKind::from_u8(self.kind.load(Ordering::Relaxed)),
+            flags: self.flags.load(Ordering::Relaxed),
+            // SAFETY: the slot belongs to the caller.
+            submitted_ns: unsafe { *self.submitted_ns.get() },
+        }
+    }
+
+    /// Runs the callback. A panic of the callback passes through.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the reaping thread, has completed the slot, and calls this once.
+    #[inline]
+    pub(crate) unsafe fn run(&self, completion: Completion) {
+        // SAFETY: the slot belongs to the caller; `invoke` is taken, so that the captures are
+        // consumed once.
+        unsafe {
+            if let Some(invoke) = (*self.invoke.get()).take() {
+                invoke(self.captures.get().cast(), Some(completion));
+            }
+        }
+    }
+
+    /// Frees the slot for its next use.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the submission lock, and the callback has run.
+    #[inline]
+    unsafe fn retire(&self, next: u32) {
+        let generation = (self.generation() + 1) & GENERATION_MASK;
+        self.tag.store(generation << STATE_BITS | FREE, Ordering::Release);
+        // SAFETY: the slot passes from the reaping thread to the holder of the lock, who is the
+        // same thread.
+        unsafe { *self.buf_index_or_next.get() = next };
+    }
+
+    /// The operation again, as it was given to the kernel.
+    ///
+    /// # Safety
+    ///
+    /// The slot belongs to the caller.
+    pub(crate) unsafe fn sqe(&self) -> Sqe {
+        // SAFETY: the slot belongs to the caller.
+        Sqe::from(unsafe {
+            Parts {
+                opcode: *self.opcode.get(),
+                flags: *self.sqe_flags.get(),
+                buf_index: *self.buf_index_or_next.get() as u16,
+                fd: self.fd.load(Ordering::Relaxed),
+                off: *self.off.get(),
+                addr: *self.addr.get(),
+                len: *self.len.get(),
+                op_flags: *self.op_flags.get(),
+            }
+        })
+    }
+
+    /// Counts one more attempt, if there may be one.
+    pub(crate) fn count_retry(&self) -> bool {
+        let flags = self.flags.load(Ordering::Relaxed);
+        let more = flags / RETRY_ONE < RETRIES_MAX;
+        if more {
+            self.flags.store(flags + RETRY_ONE, Ordering::Relaxed);
+        }
+        more
+    }
+
+    /// Notes that the caller wants it cancelled. Under the submission lock.
+    pub(crate) fn ask_cancel(&self) {
+        let flags = self.flags.load(Ordering::Relaxed);
+        self.flags.store(flags | CANCEL_ASKED, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn flags(&self) -> u8 {
+        self.flags.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn generation(&self) -> u32 {
+        self.tag.load(Ordering::Relaxed) >> STATE_BITS
+    }
+
+    /// Whether this use of the slot is in flight.
+    #[inline]
+    pub(crate) fn is_in_flight(&self, generation: u32) -> bool {
+        self.tag.load(Ordering::Acquire) == generation << STATE_BITS | IN_FLIGHT
+    }
+
+    /// Answers a question about this use of the slot, or `None` if it is over. While the callback
+    /// runs it is not over.
+    pub(crate) fn ask<T>(&self, generation: u32, question: impl FnOnce(&Self) -> T) -> Option<T> {
+        let before = self.tag.load(Ordering::Acquire);
+        if before >> STATE_BITS != generation || before & (IN_FLIGHT | COMPLETING) == 0 {
+            return None;
+        }
+        let answer = question(self);
+        // The fence keeps the reads of the answer before the second look at the tag.
+        std::sync::atomic::fence(Ordering::Acquire);
+        let after = self.tag.load(Ordering::Relaxed);
+        (after >> STATE_BITS == generation).then_some(answer)
+    }
+
+    pub(crate) fn fd(&self) -> i32 {
+        self.fd.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn kind(&self) -> OpKind {
+        OpKind::from_u8(self.kind.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn user_data(&self) -> u64 {
+        self.user_data.load(Ordering::Relaxed)
+    }
+}
+
+/// What the reaping thread wants to know about a completed operation.
+pub(crate) struct Completed {
+    pub(crate) kind: OpKind,
+    pub(crate) flags: u8,
+    pub(crate) submitted_ns: u64,
+}
+
+const fn fits_inline<F>() -> bool {
+    size_of::<F>() <= INLINE_CAPTURE_BYTES && align_of::<F>() <= INLINE_CAPTURE_BYTES
+}
+
+/// # Safety
+///
+/// `captures` holds an `F`, which is consumed.
+unsafe fn invoke_inline<F: FnOnce(Completion)>(captures: *mut u8, completion: Option<Completion>) {
+    // SAFETY: by contract.
+    let call = unsafe { captures.cast::<F>().read() };
+    if let Some(completion) = completion {
+        call(completion);
+    }
+}
+
+/// # Safety
+///
+/// `captures` holds a `Box<F>`, which is consumed.
+unsafe fn invoke_boxed<F: FnOnce(Completion)>(captures: *mut u8, completion: Option<Completion>) {
+    // SAFETY: by contract.
+    let call = unsafe { captures.cast::<Box<F>>().read() };
+    if let Some(completion) = completion {
+        call(completion);
+    }
+}
+
+/// The slots of one ring.
+pub(crate) struct Slots {
+    slots: ManuallyDrop<Mapping<Slot>>,
+    /// Operations in here may never complete: the memory, and what it owns, is not given back.
+    abandoned: bool,
+}
+
+/// Which slots are free; part of what the submission lock guards.
+#[derive(Debug)]
+pub(crate) struct FreeSlots {
+    /// Last freed, first used: its cache lines are warm. `NONE` ends the list.
+    head: u32,
+    /// Slots from here on have never been used, nor has their memory been touched.
+    fresh: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl Slots {
+    pub(crate) fn new(count: usize) -> std::io::Result<(Self, FreeSlots)> {
+        // SAFETY: a slot of zeros is a free one: generation 0, no callback.
+        let slots = unsafe { Mapping::zeroed(count)? };
+        let slots = ManuallyDrop::new(slots);
+        Ok((Self { slots, abandoned: false }, FreeSlots { head: NONE, fresh: 0 }))
+    }
+
+    /// The slot with this number, if there is one.
+    pub(crate) fn get(&self, slot: u32) -> Option<&Slot> {
+        self.slots.get(slot as usize)
+    }
+
+    /// The number of a slot of this ring.
+    pub(crate) fn index_of(&self, slot: &Slot) -> u32 {
+        let distance = std::ptr::from_ref(slot).addr() - self.slots.as_ptr().addr();
+        (distance / size_of::<Slot>()) as u32
+    }
+
+    /// A free slot. Under the submission lock.
+    #[inline]
+    pub(crate) fn pop(&self, free: &mut FreeSlots) -> Option<(u32, &Slot)> {
+        if free.head != NONE {
+            let index = free.head;
+            let slot = &self.slots[index as usize];
+            // SAFETY: a free slot belongs to the holder of the lock.
+            free.head = unsafe { *slot.buf_index_or_next.get() };
+            return Some((index, slot));
+        }
+        let slot = self.slots.get(free.fresh as usize)?;
+        free.fresh += 1;
+        Some((free.fresh - 1, slot))
+    }
+
+    /// Gives back a slot that was popped and is not occupied. Under the submission lock.
+    pub(crate) fn unpop(&self, free: &mut FreeSlots, index: u32) {
+        // SAFETY: a free slot belongs to the holder of the lock.
+        unsafe { *self.slots[index as usize].buf_index_or_next.get() = free.head };
+        free.head = index;
+    }
+
+    /// Frees slots whose callbacks have run.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the submission lock, is the reaping thread, and has completed and run
+    /// every one of these slots.
+    #[inline]
+    pub(crate) unsafe fn retire(&self, free: &mut FreeSlots, done: impl Iterator<Item = u32>) {
+        for index in done {
+            // SAFETY: by contract.
+            unsafe { self.slots[index as usize].retire(free.head) };
+            free.head = index;
+        }
+    }
+
+    /// The names of the operations in flight at this moment.
+    pub(crate) fn in_flight(&self) -> impl Iterator<Item = SlotName> + '_ {
+        let used = self.slots.iter().enumerate();
+        used.filter(|(_, slot)| slot.is_in_flight(slot.generation()))
+            .map(|(index, slot)| SlotName { slot: index as u32, generation: slot.generation() })
+    }
+
+    /// Gives up the memory for good, with the callbacks in it and all that they own: the kernel
+    /// may still complete operations that use it.
+    pub(crate) fn abandon(&mut self) {
+        self.abandoned = true;
+    }
+}
+
+impl Drop for Slots {
+    /// Drops callbacks that never ran, which only operations have that are still in flight; and
+    /// with those the slots are abandoned instead, except in an engine that was never finished.
+    fn drop(&mut self) {
+        if self.abandoned {
+            return;
+        }
+        for slot in self.slots.iter() {
+            // SAFETY: exclusive access; a slot that holds a callback says so.
+            unsafe {
+                if let Some(invoke) = (*slot.invoke.get()).take() {
+                    invoke(slot.captures.get().cast(), None);
+                }
+            }
+        }
+        // SAFETY: dropped once, here.
+        unsafe { ManuallyDrop::drop(&mut self.slots) };
+    }
+}
+
+impl std::fmt::Debug for Slots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slots").field("count", &self.slots.len()).finish()
+    }
+}
+
+/// A handle's answer: what is known about an operation that is not over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestInfo {
+    /// The handle that was asked about.
+    pub handle: Handle,
+    /// Its descriptor, or the index of its registered file.
+    pub fd: i32,
+    /// What it does.
+    pub kind: OpKind,
+    /// The word given at submission, 0 if none.
+    pub user_data: u64,
+}

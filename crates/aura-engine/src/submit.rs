@@ -1,0 +1,318 @@
+//! Submitting: from a checked operation and a callback to an entry in a ring's queue.
+//!
+//! This is the hot path. One lock, one slot, one entry; the clock is read once per batch, and
+//! nothing is allocated for callbacks of ordinary size.
+
+use std::sync::atomic::Ordering;
+
+use crate::backend::Backend;
+use crate::clock;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::handle::{Handle, Label, SlotName};
+use crate::op::{Op, OpKind};
+use crate::ring::add;
+use crate::select::Load;
+use crate::slot::REGISTERED_BUFFER;
+use crate::{Completion, resources::Resolved};
+
+/// A submission that was refused, with the callback, which has not been called and never will be:
+/// whatever it owns (a buffer, say) is the caller's again.
+#[derive(thiserror::Error)]
+#[error("{error}")]
+pub struct Rejected<F> {
+    /// Why.
+    #[source]
+    pub error: Error,
+    /// The callback as it was given.
+    pub call: F,
+}
+
+impl<F> std::fmt::Debug for Rejected<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rejected").field("error", &self.error).finish_non_exhaustive()
+    }
+}
+
+impl<F> From<Rejected<F>> for Error {
+    fn from(rejected: Rejected<F>) -> Self {
+        rejected.error
+    }
+}
+
+/// Why an attempt did not succeed.
+enum Refusal {
+    /// The limit, the slots or a queue are used up: making room may help.
+    NoRoom,
+    Final(Error),
+}
+
+impl<B: Backend> Engine<B> {
+    /// Submits an operation. The callback is called exactly once, inside [`poll`](Self::poll),
+    /// [`wait`](Self::wait), [`run`](Self::run) or [`drain`](Self::drain), on the thread that
+    /// calls them; never inside this function.
+    ///
+    /// `user_data` is kept for [`request_info`](crate::request_info).
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] gives the callback back. [`Error::AtLimit`] after flushing and looking for
+    /// completions once; [`Error::Shutdown`], [`Error::Busy`] and [`Error::NotRegistered`] for
+    /// registered buffers, [`Error::Unsupported`].
+    ///
+    /// # Safety
+    ///
+    /// Whatever memory the operation names stays valid, and unused by others in conflict with the
+    /// operation, until the callback begins. If the engine is dropped before that, see
+    /// [`shutdown`](Self::shutdown).
+    #[inline]
+    pub unsafe fn submit<F>(&self, op: &Op, user_data: u64, call: F) -> Result<Handle, Rejected<F>>
+    where
+        F: FnOnce(Completion) + Send + 'static,
+    {
+        if let Err(error) = self.may_submit(op) {
+            return Err(Rejected { error, call });
+        }
+        let (ring, spilled) = self.selector.select(|ring| self.load_of(ring));
+        if spilled {
+            self.count_spill();
+        }
+        // SAFETY: the caller vouches for the memory.
+        match unsafe { self.attempt(ring, op, user_data, call) } {
+            Ok(handle) => Ok(handle),
+            Err((Refusal::Final(error), call)) => Err(Rejected { error, call }),
+            // SAFETY: as above.
+            Err((Refusal::NoRoom, call)) => unsafe { self.try_again(ring, op, user_data, call) },
+        }
+    }
+
+    /// Makes what room can be made without calling anybody back, and tries once more.
+    #[cold]
+    unsafe fn try_again<F>(
+        &self,
+        ring: usize,
+        op: &Op,
+        user_data: u64,
+        call: F,
+    ) -> Result<Handle, Rejected<F>>
+    where
+        F: FnOnce(Completion) + Send + 'static,
+    {
+        self.make_room(ring);
+        // SAFETY: the caller vouches for the memory.
+        let (refusal, call) = match unsafe { self.attempt(ring, op, user_data, call) } {
+            Ok(handle) => return Ok(handle),
+            Err(refused) => refused,
+        };
+        let error = match refusal {
+            Refusal::Final(error) => error,
+            Refusal::NoRoom => {
+                let ring = &self.rings[ring];
+                let _writer = ring.lock();
+                add(&ring.submission.gated, 1);
+                Error::AtLimit
+            }
+        };
+        Err(Rejected { error, call })
+    }
+
+    #[inline]
+    unsafe fn attempt<F>(
+        &self,
+        index: usize,
+        op: &Op,
+        user_data: u64,
+        call: F,
+    ) -> Result<Handle, (Refusal, F)>
+    where
+        F: FnOnce(Completion) + Send + 'static,
+    {
+        let ring = &self.rings[index];
+        let mut end = ring.lock();
+        if ring.in_flight() >= u64::from(ring.submission.limit.load(Ordering::Relaxed)) {
+            return Err((Refusal::NoRoom, call));
+        }
+        let mut op = *op;
+        let mut flags = 0;
+        if let Some(place) = op.registered {
+            // Judged under the lock: unregistering takes every lock after it closed the table.
+            match self.resources.resolve(place, &op) {
+                Ok(Resolved { addr, index }) => {
+                    op.sqe = op.sqe.with_registered_buffer(addr, index);
+                    flags |= REGISTERED_BUFFER;
+                    add(&ring.submission.registered, 1);
+                }
+                Err(error) => return Err((Refusal::Final(error), call)),
+            }
+        }
+        let Some((slot_index, slot)) = ring.slots.pop(&mut end.free) else {
+            return Err((Refusal::NoRoom, self.take_back(index, flags, call)));
+        };
+        if end.batched == 0 {
+            end.opened_ns = self.batch_clock_ns();
+        }
+        let name = SlotName { slot: slot_index, generation: slot.generation() };
+        let sqe = op.sqe.user_data(Label::Operation(name).encode());
+        // Counted first: with submission polling it may complete before this function returns.
+        add(&ring.submission.submitted, 1);
+        // SAFETY: the slot was popped under the lock that is held.
+        unsafe { slot.occupy(&op, flags, end.opened_ns, user_data, call) };
+        // SAFETY: the lock excludes other pushers; the caller vouches for the memory.
+        let pushed = unsafe { ring.backend.push(&sqe) };
+        if pushed.is_err() {
+            add(&ring.submission.submitted, u64::MAX); // One less again.
+            // SAFETY: just occupied with this type, and the kernel has not seen it.
+            let call = unsafe { slot.vacate::<F>() };
+            ring.slots.unpop(&mut end.free, slot_index);
+            return Err((Refusal::NoRoom, self.take_back(index, flags, call)));
+        }
+        end.batched += 1;
+        self.active.mark(index);
+        let full = end.batched >= ring.submission.batch_threshold.load(Ordering::Relaxed);
+        // Read after the ring was marked: see `attention`.
+        if full || self.attention.nobody_else_submits() {
+            let queued = std::mem::take(&mut end.batched);
+            drop(end);
+            self.hand_over(index, queued);
+        }
+        Ok(Handle::new(self.id, index, name))
+    }
+
+    /// Undoes the count of a registered operation that was not taken after all.
+    #[cold]
+    fn take_back<F>(&self, ring: usize, flags: u8, call: F) -> F {
+        if flags & REGISTERED_BUFFER != 0 {
+            add(&self.rings[ring].submission.registered, u64::MAX);
+        }
+        call
+    }
+
+    /// Whether the engine takes operations, and this one.
+    #[inline]
+    fn may_submit(&self, op: &Op) -> Result<()> {
+        self.door.check()?;
+        if self.is_closed() {
+            return Err(Error::Shutdown);
+        }
+        if matches!(op.kind, OpKind::Read | OpKind::Write) {
+            return Ok(());
+        }
+        self.may_submit_unusual(op)
+    }
+
+    fn may_submit_unusual(&self, op: &Op) -> Result<()> {
+        if op.opcode().is_none_or(|opcode| !self.rings[0].backend.supports(opcode)) {
+            return Err(Error::Unsupported(match op.kind {
+                OpKind::Ftruncate => "ftruncate operation (it came with Linux 6.9)",
+                _ => "such operation (Linux 5.6 or later is needed)",
+            }));
+        }
+        if op.kind == OpKind::Close {
+            // Operations on the descriptor that are still queued, on whatever ring, must find it
+            // open, and not another file that gets its number.
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// The time that an operation queued now counts as submitted. While callbacks run, the time
+    /// of their batch will do.
+    #[inline]
+    fn batch_clock_ns(&self) -> u64 {
+        match self.dispatching_ns.load(Ordering::Relaxed) {
+            0 => clock::now_ns(),
+            batch_ns => batch_ns,
+        }
+    }
+
+    #[inline]
+    fn load_of(&self, ring: usize) -> Load {
+        let ring = &self.rings[ring];
+        Load {
+            in_flight: ring.in_flight(),
+            limit: ring.submission.limit.load(Ordering::Relaxed).into(),
+        }
+    }
+
+    #[cold]
+    fn count_spill(&self) {
+        self.spills.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Hands over everything that is queued, without waiting for a batch to fill.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] from a thread that is not the owner of a single-threaded engine. What
+    /// the kernel does not take now stays queued for later.
+    pub fn flush(&self) -> Result<()> {
+        self.door.check()?;
+        for ring in self.active.iter() {
+            self.flush_ring(ring);
+        }
+        Ok(())
+    }
+
+    /// Asks the kernel to cancel an operation. Its callback is called in any case, with
+    /// `-ECANCELED` if the kernel could stop it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AlreadyCompleted`] when its callback has begun, [`Error::Invalid`] for a handle of
+    /// another engine, [`Error::Busy`] when the queue has no room, [`Error::Shutdown`].
+    pub fn cancel(&self, handle: Handle) -> Result<()> {
+        self.door.check()?;
+        if handle.engine() != self.id {
+            return Err(Error::Invalid("the request belongs to another engine"));
+        }
+        if self.is_closed() {
+            return Err(Error::Shutdown);
+        }
+        let (index, name) = (handle.ring(), handle.name());
+        let ring = self.rings.get(index).ok_or(Error::AlreadyCompleted)?;
+        self.cancel_named(index, name).and_then(|pushed| {
+            if pushed {
+                return Ok(());
+            }
+            drop(ring.flush());
+            match self.cancel_named(index, name)? {
+                true => Ok(()),
+                false => Err(Error::Busy("the queue has no room for a cancellation")),
+            }
+        })
+    }
+
+    /// Queues a cancellation and hands it over; `false` when the queue is full.
+    pub(crate) fn cancel_named(&self, index: usize, name: SlotName) -> Result<bool> {
+        let ring = &self.rings[index];
+        let slot = ring.slots.get(name.slot).ok_or(Error::AlreadyCompleted)?;
+        let mut end = ring.lock();
+        if !slot.is_in_flight(name.generation) {
+            return Err(Error::AlreadyCompleted);
+        }
+        let target = Label::Operation(name).encode();
+        let sqe = aura_ring::Sqe::cancel(target).user_data(Label::Cancel.encode());
+        // SAFETY: a cancellation names no memory.
+        if !unsafe { ring.push_own(&mut end, &sqe) } {
+            return Ok(false);
+        }
+        slot.ask_cancel();
+        let queued = std::mem::take(&mut end.batched);
+        drop(end);
+        self.hand_over(index, queued);
+        Ok(true)
+    }
+
+    pub(crate) fn flush_ring(&self, index: usize) {
+        if let Err(error) = self.rings[index].flush() {
+            self.latch_fatal(&error);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn hand_over(&self, index: usize, queued: u32) {
+        if let Err(error) = self.rings[index].hand_over(queued) {
+            self.latch_fatal(&error);
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! The controller at work: windows of observations go to `aura-aimd`, its decisions come back as
+//! limits and batch thresholds of the rings.
+//!
+//! Runs inside poll and wait, on the poller's thread, with the time of the batch just processed:
+//! there is no thread and no timer.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+
+use aura_aimd::{Controller, Decision, Latency, Window};
+use aura_histogram::Snapshot;
+
+use crate::backend::Backend;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::ring::EngineRing;
+
+/// Decisions kept for whoever wants to look back.
+const DECISIONS_KEPT: usize = 1024;
+/// How often spill averages are refreshed, and the window is looked at when nothing completes.
+const TICK_NS: u64 = 10_000_000;
+/// A pause between two visits of the poller that is longer says nothing about the device.
+const GAP_NS: u64 = 50_000_000;
+
+/// One decision of the controller, as kept in the log of decisions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DecisionRecord {
+    /// When, in nanoseconds of `CLOCK_MONOTONIC`.
+    pub at_ns: u64,
+    /// The in-flight limit from then on.
+    pub limit: u32,
+    /// The batch threshold from then on.
+    pub batch: u32,
+    /// The phase from then on, by its number (0–6).
+    pub phase: i32,
+    /// Why.
+    pub reason: &'static str,
+    /// Time-averaged in-flight of the window that led to it.
+    pub in_flight: f64,
+    /// p99 of that window in nanoseconds, 0 if it had no samples.
+    pub p99_ns: u64,
+    /// Operations per second of that window.
+    pub operations_per_second: f64,
+}
+
+/// What everybody may read.
+#[derive(Debug, Default)]
+pub(crate) struct Published {
+    /// Sum of what the rings may have in flight.
+    pub(crate) limit: AtomicU32,
+    pub(crate) batch: AtomicU32,
+    pub(crate) phase: AtomicI32,
+    /// Bytes per second of the last window, as `f64` bits.
+    pub(crate) throughput_bps: AtomicU64,
+    /// When the last window was closed.
+    pub(crate) window_closed_ns: AtomicU64,
+}
+
+/// The poller's part, touched only by the thread inside the gate.
+#[derive(Debug)]
+pub(crate) struct Tuner {
+    controller: Option<Controller>,
+    opened_ns: u64,
+    /// The earliest time at which the window is worth looking at.
+    look_at_ns: u64,
+    last_visit_ns: u64,
+    gap_ns: u64,
+    /// Operations submitted before this moment say nothing about the present limit.
+    pub(crate) epoch_ns: u64,
+    /// Samples of the present epoch in this window.
+    pub(crate) samples: u64,
+    /// Sum of all latencies in this window: divided by its length, by Little's law, the average
+    /// in-flight.
+    pub(crate) latency_sum_ns: u64,
+    pub(crate) in_flight_max: u64,
+    /// Counters as they were when the window opened.
+    opened: Counters,
+    per_ring_bytes: Vec<u64>,
+    per_ring_gated: Vec<u64>,
+    scratch: Box<Snapshot>,
+    pub(crate) decisions: VecDeque<DecisionRecord>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counters {
+    operations: u64,
+    bytes: u64,
+    gated: u64,
+}
+
+impl Tuner {
+    pub(crate) fn new(config: &Config, rings: usize, depth: u32, now_ns: u64) -> Result<Self> {
+        let max_limit = depth.saturating_mul(rings as u32).min(aura_aimd::MAX_LIMIT);
+        let min_limit = config.min_in_flight.unwrap_or(4).min(max_limit);
+        let initial = config.initial_in_flight.unwrap_or((config.queue_depth / 4).max(1));
+        let controller = aura_aimd::Config {
+            initial_limit: initial.clamp(min_limit, max_limit),
+            min_limit,
+            max_limit,
+            target_p99_ns: config.target_p99.map(crate::clock::ns),
+            seed: now_ns | 1,
+            ..aura_aimd::Config::default()
+        };
+        let controller = (!config.disable_adaptive).then(|| Controller::new(controller));
+        let controller = controller.transpose().map_err(|_| {
+            Error::Invalid("the in-flight limits and the latency target do not fit together")
+        })?;
+        Ok(Self {
+            controller,
+            opened_ns: now_ns,
+            look_at_ns: now_ns + TICK_NS,
+            last_visit_ns: now_ns,
+            gap_ns: 0,
+            epoch_ns: 0,
+            samples: 0,
+            latency_sum_ns: 0,
+            in_flight_max: 0,
+            opened: Counters::default(),
+            per_ring_bytes: vec![0; rings],
+            per_ring_gated: vec![0; rings],
+            scratch: Box::default(),
+            decisions: VecDeque::new(),
+        })
+    }
+
+    /// The decision in force when the engine starts, or `None` without a controller.
+    pub(crate) fn first(&self) -> Option<Decision> {
+        self.controller.as_ref().map(Controller::decision)
+    }
+
+    /// Changes the latency target from now on; `None` goes back to the automatic ceiling.
+    pub(crate) fn set_target_ns(&mut self, target_ns: Option<u64>) {
+        if let Some(controller) = &mut self.controller {
+            controller.set_target_p99_ns(target_ns);
+        }
+    }
+
+    /// Notes that the poller is back, so that a pause of the application is not taken for one of
+    /// the device.
+    pub(crate) fn visit(&mut self, now_ns: u64) {
+        let away_ns = now_ns.saturating_sub(self.last_visit_ns);
+        if away_ns > GAP_NS {
+            self.gap_ns += away_ns;
+        }
+        self.last_visit_ns = now_ns;
+    }
+
+    /// Whether [`close_if_due`](Self::close_if_due) has anything to do. Two compares.
+    #[inline]
+    pub(crate) fn is_due(&self, now_ns: u64) -> bool {
+        now_ns >= self.look_at_ns
+    }
+
+    /// Closes the window if the controller has seen enough of it, asks the controller, and deals
+    /// out the limit. Returns whether a window was closed.
+    pub(crate) fn close_if_due<B: Backend>(
+        &mut self,
+        now_ns: u64,
+        rings: &[EngineRing<B>],
+        published: &Published,
+    ) -> bool {
+        let length_ns = now_ns.saturating_sub(self.opened_ns);
+        let goal = self.controller.as_ref().map(Controller::goal);
+        let met = goal.map_or(length_ns >= 1_000_000_000, |g| g.is_met(self.samples, length_ns));
+        // Looked at again soon: a short search lives on short windows.
+        self.look_at_ns = now_ns + goal.map_or(TICK_NS, |g| g.min_duration_ns / 4).min(TICK_NS);
+        let now = Counters::of(rings);
+        if !met || (now.operations == self.opened.operations && now.gated == self.opened.gated) {
+            if met {
+                self.open(now_ns, now); // Nothing happened; there is nothing to tell.
+            }
+            return false;
+        }
+        let window = self.window(now_ns, length_ns, now, rings);
+        self.publish_throughput(now_ns, length_ns, now, rings, published);
+        if let Some(controller) = &mut self.controller {
+            let before = controller.decision();
+            let decision = controller.on_window(&window);
+            if decision.limit_changed || decision.phase != before.phase {
+                self.record(&window, &decision);
+            }
+            if decision.limit_changed {
+                self.epoch_ns = now_ns;
+            }
+            published.announce(&decision);
+            self.deal(&decision, rings);
+            rings.iter().for_each(|ring| ring.histogram.swap_window());
+        }
+        self.open(now_ns, now);
+        true
+    }
+
+    /// Deals the engine's limit out among the rings by what they have and wanted to have.
+    fn deal<B: Backend>(&mut self, decision: &Decision, rings: &[EngineRing<B>]) {
+        let gated = rings.iter().map(|ring| ring.submission.gated.load(Ordering::Relaxed));
+        let wanted = gated.zip(&mut self.per_ring_gated).map(|(now, before)| {
+            let refused = now - std::mem::replace(before, now);
+            refused.min(u64::from(decision.limit))
+        });
+        let demand: Vec<u64> =
+            rings.iter().zip(wanted).map(|(ring, refused)| ring.in_flight() + refused).collect();
+        let all: u32 = rings.iter().map(|ring| ring.backend.entries()).sum();
+        for (ring, share) in rings.iter().zip(shares(decision.limit, &demand)) {
+            let entries = ring.backend.entries();
+            // A limit that excludes nothing is no reason to hold any ring back.
+            let share = if decision.limit >= all { entries } else { share.min(entries) };
+            ring.submission.limit.store(share, Ordering::Relaxed);
+            ring.submission.batch_threshold.store(decision.batch, Ordering::Relaxed);
+        }
+    }
+
+    fn window<B: Backend>(
+        &mut self,
+        now_ns: u64,
+        length_ns: u64,
+        now: Counters,
+        rings: &[EngineRing<B>],
+    ) -> Window {
+        self.scratch.clear();
+        rings.iter().for_each(|ring| ring.histogram.window_into(&mut self.scratch));
+        let duration_ns = length_ns.saturating_sub(self.gap_ns).max(1);
+        Window {
+            now_ns,
+            duration_ns,
+            operations: now.operations - self.opened.operations,
+            bytes: now.bytes - self.opened.bytes,
+            in_flight_avg: self.latency_sum_ns as f64 / length_ns as f64,
+            in_flight_max: u32::try_from(self.in_flight_max).unwrap_or(u32::MAX),
+            gated: now.gated - self.opened.gated,
+            latency: self.latency(),
+            gap_ns: self.gap_ns,
+        }
+    }
+
+    fn latency(&self) -> Latency {
+        let snapshot = &self.scratch;
+        let at = |p| snapshot.percentile(p).map_or(0, |found| (found.value_us * 1e3) as u64);
+        let target_ns = self.controller.as_ref().and_then(Controller::target_p99_ns);
+        Latency {
+            samples: snapshot.count(),
+            over_target: target_ns.map_or(0, |ns| snapshot.count_over(ns / 1000)),
+            p50_ns: at(50.0),
+            p99_ns: at(99.0),
+            mean_ns: snapshot.mean_us().map_or(0, |mean_us| (mean_us * 1e3) as u64),
+            max_ns: snapshot.max_ns().unwrap_or(0),
+        }
+    }
+
+    fn publish_throughput<B: Backend>(
+        &mut self,
+        now_ns: u64,
+        length_ns: u64,
+        now: Counters,
+        rings: &[EngineRing<B>],
+        published: &Published,
+    ) {
+        let per_second = 1e9 / length_ns.max(1) as f64;
+        for (ring, before) in rings.iter().zip(&mut self.per_ring_bytes) {
+            let bytes = ring.completion.bytes.load(Ordering::Relaxed);
+            let moved = (bytes - std::mem::replace(before, bytes)) as f64;
+            let throughput = (moved * per_second).to_bits();
+            ring.completion.throughput_bps.store(throughput, Ordering::Relaxed);
+        }
+        let moved = (now.bytes - self.opened.bytes) as f64;
+        published.throughput_bps.store((moved * per_second).to_bits(), Ordering::Relaxed);
+        published.window_closed_ns.store(now_ns, Ordering::Relaxed);
+    }
+
+    fn record(&mut self, window: &Window, decision: &Decision) {
+        if self.decisions.len() == DECISIONS_KEPT {
+            self.decisions.pop_front();
+        }
+        self.decisions.push_back(DecisionRecord {
+            at_ns: window.now_ns,
+            limit: decision.limit,
+            batch: decision.batch,
+            phase: decision.phase as i32,
+            reason: decision.reason.as_str(),
+            in_flight: window.in_flight_avg,
+            p99_ns: window.latency.p99_ns,
+            operations_per_second: window.operations_per_second(),
+        });
+    }
+
+    fn open(&mut self, now_ns: u64, now: Counters) {
+        self.opened = now;
+        self.opened_ns = now_ns;
+        (self.samples, self.latency_sum_ns, self.in_flight_max, self.gap_ns) = (0, 0, 0, 0);
+    }
+}
+
+impl Published {
+    pub(crate) fn announce(&self, decision: &Decision) {
+        self.limit.store(decision.limit, Ordering::Relaxed);
+        self.batch.store(decision.batch, Ordering::Relaxed);
+        self.phase.store(decision.phase as i32, Ordering::Relaxed);
+    }
+}
+
+impl Counters {
+    fn of<B: Backend>(rings: &[EngineRing<B>]) -> Self {
+        rings.iter().fold(Self::default(), |sum, ring| Self {
+            operations: sum.operations + ring.completion.completed.load(Ordering::Relaxed),
+            bytes: sum.bytes + ring.completion.bytes.load(Ordering::Relaxed),
+            gated: sum.gated + ring.submission.gated.load(Ordering::Relaxed),
+        })
+    }
+}
+
+/// Splits `limit` in proportion to demand, at least one each, with nothing lost to rounding.
+fn shares(limit: u32, demand: &[u64]) -> impl Iterator<Item = u32> + '_ {
+    let rings = demand.len() as u64;
+    let spare = u64::from(limit).saturating_sub(rings);
+    // One added to each, so that a ring without demand can begin, and the sum is never zero.
+    let total: u64 = demand.iter().map(|d| d + 1).sum();
+    let mut dealt = (0, 0);
+    demand.iter().map(move |d| {
+        let (seen, given) = (dealt.0 + d + 1, dealt.1);
+        let upto = spare * seen / total;
+        dealt = (seen, upto);
+        1 + (upto - given) as u32
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn shares_add_up_to_the_limit(
+            limit in 1u32..100_000,
+            demand in prop::collection::vec(0u64..10_000, 1..64),
+        ) {
+            let dealt: Vec<u32> = shares(limit, &demand).collect();
+            prop_assert!(dealt.iter().all(|share| *share >= 1));
+            let sum: u32 = dealt.iter().sum();
+            prop_assert_eq!(sum, limit.max(demand.len() as u32));
+        }
+    }
+
+    #[test]
+    fn shares_follow_demand() {
+        assert_eq!(shares(100, &[50, 50]).collect::<Vec<_>>(), [50, 50]);
+        let skewed: Vec<u32> = shares(100, &[90, 0, 10]).collect();
+        assert!(skewed[0] > 80 && skewed[1] <= 2 && skewed[2] > 5, "{skewed:?}");
+    }
+}
