@@ -11,7 +11,7 @@
 //! * Free to in use is a relaxed store by the thread that took the buffer out of a cache or shard, and
 //!   so has it to itself. The buffer reaches other threads only through the caller.
 //! * `raw` to free is an exchange with zero, because nothing else tells which of two threads that free
-//!   the same pointer at once may put it in a list. That makes up about half of the cost of a pair;
+//!   the same pointer at once may put it in a list. That makes up more than half of the cost of a pair;
 //!   a load and a store would detect only frees that follow each other, and a buffer could then be
 //!   handed out twice. Relaxed: only its atomicity is needed; the next user is ordered after the last
 //!   one by the cache's owner or by the shard's lock.

@@ -1,9 +1,9 @@
 //! A thread-safe pool of aligned buffers for file I/O, direct I/O above all.
 //!
-//! Buffers come in sixteen power-of-two sizes from 4 KiB to 128 MiB, are aligned to at least their
-//! own size's share of the page, can be taken on one thread and given back on another, and are found
-//! again from their address alone: giving one back needs no size, and a pointer that was given back
-//! before, or never came from the pool, is an error rather than undefined behaviour.
+//! Buffers come in sixteen power-of-two sizes from 4 KiB to 128 MiB, each aligned to its own size. They
+//! can be taken on one thread and given back on another, and are found again from their address alone:
+//! giving one back needs no size, and a pointer that was given back before, or never came from the
+//! pool, is an error rather than undefined behaviour.
 //!
 //! ```
 //! use aura_bufpool::{FreeError, Pool, PoolOptions};
@@ -70,3 +70,8 @@ pub use error::{AllocError, CreateError, FreeError};
 pub use observer::{Retire, SlabObserver, SlabRef};
 pub use options::PoolOptions;
 pub use pool::Pool;
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -58,7 +58,7 @@ impl Model {
         };
         let capacity = self.pool.capacity_of(start).expect("in use");
         let address = start.as_ptr() as usize;
-        assert!(capacity >= size && address % self.alignment == 0 && address % 4096 == 0);
+        assert!(capacity >= size && address.is_multiple_of(self.alignment.max(4096)));
         let below = self.held.range(..address + capacity).next_back();
         assert!(below.is_none_or(|(at, (_, _, len, _))| at + len <= address), "buffers overlap");
         self.marks = self.marks.wrapping_add(1);

@@ -203,3 +203,16 @@ fn every_pool_a_thread_uses_is_cached() {
         assert_nothing_in_use(pool);
     }
 }
+
+#[test]
+fn free_buffers_of_other_shards_are_used_before_memory_grows() {
+    let pool = Pool::new(PoolOptions::new().shards(2)).expect("a pool");
+    // Threads take turns at the shards, so some of these find their own shard empty.
+    for _ in 0..8 {
+        run([|| {
+            let buffers: Vec<_> = (0..40).map(|_| pool.buffer(4096).expect("a buffer")).collect();
+            drop(buffers);
+        }]);
+        assert_eq!(pool.stats().slabs, 1);
+    }
+}
