@@ -15,6 +15,7 @@ use crate::slot::RequestInfo;
 trait Answers: Send + Sync {
     fn info(&self, handle: Handle) -> Option<RequestInfo>;
     fn is_pending(&self, handle: Handle) -> bool;
+    fn cancel(&self, handle: Handle) -> Result<()>;
 }
 
 struct Directory {
@@ -67,6 +68,15 @@ pub fn request_is_pending(handle: Handle) -> bool {
     ask(handle, |engine| engine.is_pending(handle)).unwrap_or(false)
 }
 
+/// Asks for an operation to be cancelled, as [`Engine::cancel`], without the engine at hand.
+///
+/// # Errors
+///
+/// As there; [`Error::AlreadyCompleted`] when the engine is gone.
+pub fn request_cancel(handle: Handle) -> Result<()> {
+    ask(handle, |engine| engine.cancel(handle)).unwrap_or(Err(Error::AlreadyCompleted))
+}
+
 impl<B: Backend> Answers for Engine<B> {
     fn info(&self, handle: Handle) -> Option<RequestInfo> {
         let name = handle.name();
@@ -83,5 +93,9 @@ impl<B: Backend> Answers for Engine<B> {
         let name = handle.name();
         let slot = self.rings.get(handle.ring()).and_then(|ring| ring.slots.get(name.slot));
         slot.is_some_and(|slot| slot.is_in_flight(name.generation))
+    }
+
+    fn cancel(&self, handle: Handle) -> Result<()> {
+        self.cancel(handle)
     }
 }

@@ -45,7 +45,7 @@ pub use aura_bufpool::{AllocError, FreeError, Pool, PoolBuffer, PoolStats};
 pub use aura_histogram::{Percentile, Snapshot, layout};
 pub use aura_ring::{Cause, Ring, SetupError};
 pub use config::{Config, RingSelect};
-pub use directory::{request_info, request_is_pending};
+pub use directory::{request_cancel, request_info, request_is_pending};
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use handle::{Handle, MAX_RINGS};
