@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 
-use aura_ring::{Opcode, Sqe, Target};
+use aura_ring::{Opcode, Parts, Ring, RingConfig, Sqe, Target};
 
 use crate::support::{
-    pattern, push, reap, reap_exactly, result_of, ring, run, scratch, scratch_dir, target,
+    pattern, push, reap, reap_exactly, result_of, ring, run, scratch, scratch_dir, skip, target,
 };
 
 #[test]
@@ -51,16 +51,18 @@ fn a_missing_path_is_enoent() {
 
 #[test]
 fn a_bad_entry_does_not_hold_up_the_ones_behind_it() {
+    let one_thread = RingConfig { one_thread: true, ..RingConfig::default() };
+    if !Ring::new(&one_thread).unwrap().features().coop_taskrun {
+        return skip("submit all", &"this kernel is older than 5.19 (5.18 would do)");
+    }
     let ring = ring(8);
-    let file = scratch(b"x");
-    let iov = std::ptr::null();
-    // More vectors than the kernel takes: refused before the operation starts.
-    push(&ring, Sqe::readv(target(&file), iov, 1 << 20, 0).user_data(1));
-    push(&ring, Sqe::fallocate(target(&file), 0, 0, 0).user_data(2));
+    push(&ring, Sqe::nop().user_data(1));
+    push(&ring, Sqe::from(Parts { opcode: 250, ..Parts::default() }).user_data(2));
     push(&ring, Sqe::nop().user_data(3));
+    assert_eq!(ring.submit().unwrap(), 3);
     let cqes = reap_exactly(&ring, 3);
     let results = [1, 2, 3].map(|label| result_of(&cqes, label));
-    assert_eq!(results, [-libc::EINVAL, -libc::EINVAL, 0]);
+    assert_eq!(results, [0, -libc::EINVAL, 0]);
 }
 
 #[test]
