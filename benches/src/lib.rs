@@ -30,3 +30,10 @@ pub const BLOCK_BYTES: usize = 4096;
 pub const EXIT_FAILURE: u8 = 1;
 /// A program was interrupted: 128 + `SIGINT`, as shells report it.
 pub const EXIT_INTERRUPTED: u8 = 130;
+
+/// The code in the repository's front page and guide, which has to compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../../CONTRIBUTING.md")]
+#[derive(Debug)]
+pub struct FrontPage;

@@ -11,6 +11,7 @@
 //! | `callback` | the same job through Aura's callbacks |
 //! | `results` | medians, the table and the JSON |
 
+mod callback;
 mod raw;
 mod results;
 mod row;
@@ -131,6 +132,9 @@ fn rows(subject: &Subject, settings: Settings) -> Result<Vec<Box<dyn Row + '_>>,
     match raw::RawLoop::fixed(subject, settings) {
         Ok(row) => rows.push(Box::new(row)),
         Err(error) => println!("skipped: raw-fixed: {error}"),
+    }
+    for row in callback::Callbacks::rows(subject, settings)? {
+        rows.push(Box::new(row));
     }
     Ok(rows)
 }
