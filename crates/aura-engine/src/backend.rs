@@ -38,11 +38,7 @@ pub unsafe trait Backend: Send + Sync + Sized + 'static {
     unsafe fn push(&self, sqe: &Sqe) -> Result<(), PushError>;
 
     /// Operations queued and not yet handed over.
-    ///
-    /// # Safety
-    ///
-    /// No thread pushes at the same time.
-    unsafe fn queued(&self) -> u32;
+    fn queued(&self) -> u32;
 
     /// Hands over what is queued, and says how many were taken. Any thread, at any time.
     ///
@@ -65,13 +61,6 @@ pub unsafe trait Backend: Send + Sync + Sized + 'static {
     ///
     /// One thread reaps at a time.
     unsafe fn reap(&self, out: &mut [Cqe]) -> usize;
-
-    /// Whether completions wait.
-    ///
-    /// # Safety
-    ///
-    /// No thread reaps at the same time.
-    unsafe fn has_completions(&self) -> bool;
 
     /// Whether [`submit`](Self::submit) is needed for completions to appear.
     fn needs_enter(&self) -> bool;
@@ -147,9 +136,8 @@ unsafe impl Backend for Ring {
         unsafe { self.push(sqe) }
     }
 
-    unsafe fn queued(&self) -> u32 {
-        // SAFETY: the caller's promise is the same.
-        unsafe { self.queued() }
+    fn queued(&self) -> u32 {
+        self.queued()
     }
 
     fn submit(&self) -> io::Result<u32> {
@@ -164,12 +152,6 @@ unsafe impl Backend for Ring {
     unsafe fn reap(&self, out: &mut [Cqe]) -> usize {
         // SAFETY: the caller's promise is the same.
         unsafe { self.reap(out) }
-    }
-
-    #[inline]
-    unsafe fn has_completions(&self) -> bool {
-        // SAFETY: the caller's promise is the same.
-        unsafe { self.has_completions() }
     }
 
     #[inline]

@@ -175,8 +175,7 @@ impl<B: Backend> EngineRing<B> {
     /// Sets `batched` to what really is queued, after something went differently than planned.
     pub(crate) fn count_queued(&self) -> io::Result<HandedOver> {
         let mut end = self.lock();
-        // SAFETY: the guard excludes pushers.
-        end.batched = unsafe { self.backend.queued() };
+        end.batched = self.backend.queued();
         Ok(if end.batched == 0 { HandedOver::All } else { HandedOver::Later })
     }
 }

@@ -27,7 +27,7 @@ use aura_ring::{Parts, Sqe};
 
 use crate::handle::{GENERATION_MASK, SlotName};
 use crate::mapping::Mapping;
-use crate::op::{Op, OpKind};
+use crate::op::OpKind;
 use crate::{Completion, Handle};
 
 /// Captures up to this size are stored in the slot, larger ones are boxed.
@@ -88,12 +88,19 @@ impl Slot {
     ///
     /// The caller holds the submission lock and the slot is free.
     #[inline]
-    pub(crate) unsafe fn occupy<F>(&self, op: &Op, flags: u8, now_ns: u64, user_data: u64, call: F)
-    where
+    pub(crate) unsafe fn occupy<F>(
+        &self,
+        kind: OpKind,
+        sqe: &Sqe,
+        flags: u8,
+        now_ns: u64,
+        user_data: u64,
+        call: F,
+    ) where
         F: FnOnce(Completion) + Send + 'static,
     {
-        let parts = op.sqe.parts();
-        self.kind.store(op.kind as u8, Ordering::Relaxed);
+        let parts = sqe.parts();
+        self.kind.store(kind as u8, Ordering::Relaxed);
         self.flags.store(flags, Ordering::Relaxed);
         self.fd.store(parts.fd, Ordering::Relaxed);
         self.user_data.store(user_data, Ordering::Relaxed);

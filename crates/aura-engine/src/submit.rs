@@ -132,13 +132,13 @@ impl<B: Backend> Engine<B> {
         if ring.in_flight() >= u64::from(ring.submission.limit.load(Ordering::Relaxed)) {
             return Err((Refusal::NoRoom, call));
         }
-        let mut op = *op;
+        let mut sqe = op.sqe;
         let mut flags = 0;
         if let Some(place) = op.registered {
             // Judged under the lock: unregistering takes every lock after it closed the table.
-            match self.resources.resolve(place, &op) {
+            match self.resources.resolve(place, op) {
                 Ok(Resolved { addr, index }) => {
-                    op.sqe = op.sqe.with_registered_buffer(addr, index);
+                    sqe = sqe.with_registered_buffer(addr, index);
                     flags |= REGISTERED_BUFFER;
                     add(&ring.submission.registered, 1);
                 }
@@ -152,11 +152,11 @@ impl<B: Backend> Engine<B> {
             end.opened_ns = self.batch_clock_ns();
         }
         let name = SlotName { slot: slot_index, generation: slot.generation() };
-        let sqe = op.sqe.user_data(Label::Operation(name).encode());
+        let sqe = sqe.user_data(Label::Operation(name).encode());
         // Counted first: with submission polling it may complete before this function returns.
         add(&ring.submission.submitted, 1);
         // SAFETY: the slot was popped under the lock that is held.
-        unsafe { slot.occupy(&op, flags, end.opened_ns, user_data, call) };
+        unsafe { slot.occupy(op.kind, &sqe, flags, end.opened_ns, user_data, call) };
         // SAFETY: the lock excludes other pushers; the caller vouches for the memory.
         let pushed = unsafe { ring.backend.push(&sqe) };
         if pushed.is_err() {

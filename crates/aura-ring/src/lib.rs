@@ -12,10 +12,10 @@
 
 pub mod config;
 pub mod error;
+mod queues;
 pub mod register;
 pub mod ring;
 pub mod sqe;
-mod words;
 
 pub use config::{Features, RingConfig};
 pub use error::{Cause, SetupError};

@@ -21,15 +21,15 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::config::{Features, RingConfig};
 use crate::error::SetupError;
+use crate::queues::{Queues, SQ_CQ_OVERFLOW, SQ_TASKRUN};
 use crate::sqe::{Opcode, Sqe};
-use crate::words::{SQ_CQ_OVERFLOW, SQ_TASKRUN, Words};
 
 /// Longer timeouts are cut to this, 136 years: the kernel adds the time since boot to them, in
 /// nanoseconds in an `i64`, and a sum that overflows lies in the past.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// Keeps the two ends' counters off each other's cache line (two lines, for the CPUs that fetch
-/// them in pairs).
+/// Keeps a counter off the cache lines of its neighbours (two lines, for the CPUs that fetch them
+/// in pairs).
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct OwnLine(AtomicU32);
@@ -41,19 +41,21 @@ struct OwnLine(AtomicU32);
 /// completions first, or leave that memory alone for good.
 pub struct Ring {
     pub(crate) uring: IoUring,
-    words: Words,
+    queues: Queues,
     features: Features,
     /// Bit `n`: the kernel knows opcode `n`.
     opcodes: u64,
-    /// How many operations were ever pushed, modulo 2³². Written by the pushing end only.
-    pushed: OwnLine,
-    /// How many completions were ever reaped, modulo 2³². Written by the reaping end only.
-    /// `pushed - reaped` never exceeds the completion queue's size.
+    /// How many completions were ever reaped, modulo 2³². Written by the reaping end only. The
+    /// same as the completion queue's head, but on a line that the kernel does not write to. What
+    /// was pushed (the submission queue's tail) is never ahead by more than that queue holds.
     reaped: OwnLine,
 }
 
 /// One completion.
+///
+/// Its layout is the kernel's (`struct io_uring_cqe`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub struct Cqe {
     /// The label of the operation, see [`Sqe::user_data`].
     pub user_data: u64,
@@ -99,15 +101,14 @@ impl Ring {
             return Err(fail(&io::Error::from_raw_os_error(libc::EINVAL)));
         }
         let (uring, mut features) = set_up(config).map_err(|error| fail(&error))?;
-        let words = Words::map(&uring).map_err(|error| fail(&error))?;
+        let queues = Queues::map(&uring).map_err(|error| fail(&error))?;
         let params = uring.params();
         features.sq_entries = params.sq_entries();
         features.cq_entries = params.cq_entries();
         features.timed_wait = params.is_feature_ext_arg();
         features.no_drop = params.is_feature_nodrop();
         let opcodes = probe(&uring);
-        let (pushed, reaped) = Default::default();
-        Ok(Self { uring, words, features, opcodes, pushed, reaped })
+        Ok(Self { uring, queues, features, opcodes, reaped: OwnLine::default() })
     }
 
     /// What the kernel granted.
@@ -137,20 +138,13 @@ impl Ring {
     ///   conflict with it, until the operation's completion has been reaped.
     #[inline]
     pub unsafe fn push(&self, sqe: &Sqe) -> Result<(), PushError> {
-        let pushed = self.pushed.0.load(Ordering::Relaxed);
         // Acquire pairs with the release in `reap`: the room it freed is free.
         let reaped = self.reaped.0.load(Ordering::Acquire);
-        if pushed.wrapping_sub(reaped) >= self.features.cq_entries {
+        if self.queues.sq_tail().wrapping_sub(reaped) >= self.features.cq_entries {
             return Err(PushError::TooManyInFlight);
         }
-        // SAFETY: the caller is the only one pushing.
-        let mut queue = unsafe { self.uring.submission_shared() };
-        // SAFETY: the caller vouches for the memory named by the entry.
-        unsafe { queue.push(sqe.as_entry()) }.map_err(|_| PushError::QueueFull)?;
-        // Before the kernel can see the entry, so that nobody can count it as reaped earlier.
-        self.pushed.0.store(pushed.wrapping_add(1), Ordering::Relaxed);
-        drop(queue); // Publishes the new tail to the kernel.
-        Ok(())
+        // SAFETY: the caller is the only one pushing, and vouches for the memory that is named.
+        if unsafe { self.queues.push(sqe) } { Ok(()) } else { Err(PushError::QueueFull) }
     }
 
     /// Operations that were pushed and whose completions have not been reaped. What the other end
@@ -161,22 +155,18 @@ impl Ring {
         // Acquire pairs with the release in `reap`; read first, because an operation counted as
         // reaped was counted as pushed before.
         let reaped = self.reaped.0.load(Ordering::Acquire);
-        let in_flight = self.pushed.0.load(Ordering::Relaxed).wrapping_sub(reaped);
+        let in_flight = self.queues.sq_tail().wrapping_sub(reaped);
         // Between the two loads both ends may have gone on.
         in_flight.min(self.features.cq_entries)
     }
 
     /// Operations that were pushed and that the kernel has not taken yet.
-    ///
-    /// # Safety
-    ///
-    /// No other thread pushes to this ring at the same time.
     #[inline]
     #[must_use]
-    pub unsafe fn queued(&self) -> u32 {
-        // SAFETY: the caller owns the pushing end. Dropping the view stores the tail it read,
-        // which is the tail that is there.
-        unsafe { self.uring.submission_shared() }.len() as u32
+    pub fn queued(&self) -> u32 {
+        let head = self.queues.sq_head();
+        // Read second: the kernel takes nothing that was not pushed.
+        self.queues.sq_tail().wrapping_sub(head)
     }
 
     /// Hands the queued operations to the kernel and returns how many it took; with submission
@@ -199,7 +189,7 @@ impl Ring {
     /// As [`submit`](Self::submit).
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<Wake> {
         let timeout = timeout.map(|limit| limit.min(FOREVER));
-        let head = self.words.cq_head();
+        let head = self.queues.cq_head();
         let start = timeout.map(|_| Instant::now());
         let submitter = self.uring.submitter();
         let entered = match timeout {
@@ -214,7 +204,7 @@ impl Ring {
             // The wait ended well.
             Ok(0) => Ok(Wake::Ready),
             // Having submitted something, the kernel says how much, and not how the wait ended.
-            Ok(_) if self.words.cq_tail() != head => Ok(Wake::Ready),
+            Ok(_) if self.queues.cq_tail() != head => Ok(Wake::Ready),
             Ok(_) => match timeout.zip(start) {
                 Some((limit, start)) if start.elapsed() >= limit => Ok(Wake::TimedOut),
                 _ => Ok(Wake::Interrupted),
@@ -228,16 +218,10 @@ impl Ring {
     }
 
     /// Whether a completion is ready to be reaped. Costs two loads, no system call.
-    ///
-    /// # Safety
-    ///
-    /// No other thread reaps from this ring at the same time.
     #[inline]
     #[must_use]
-    pub unsafe fn has_completions(&self) -> bool {
-        // SAFETY: the caller owns the reaping end. Dropping the view stores the head it read,
-        // which is the head that is there.
-        !unsafe { self.uring.completion_shared() }.is_empty()
+    pub fn has_completions(&self) -> bool {
+        self.queues.cq_head() != self.queues.cq_tail()
     }
 
     /// Whether the kernel holds back completions until it is entered: the queue overflowed, or
@@ -245,7 +229,7 @@ impl Ring {
     #[inline]
     #[must_use]
     pub fn needs_enter(&self) -> bool {
-        self.words.sq_flags() & (SQ_CQ_OVERFLOW | SQ_TASKRUN) != 0
+        self.queues.sq_flags() & (SQ_CQ_OVERFLOW | SQ_TASKRUN) != 0
     }
 
     /// Takes up to `out.len()` completions, oldest first, and returns how many. No system call.
@@ -256,15 +240,7 @@ impl Ring {
     #[inline]
     pub unsafe fn reap(&self, out: &mut [Cqe]) -> usize {
         // SAFETY: the caller is the only one reaping.
-        let mut queue = unsafe { self.uring.completion_shared() };
-        let mut taken = 0;
-        // `out` first: a completion must not be taken off the queue when there is no room for it.
-        for (place, entry) in out.iter_mut().zip(&mut queue) {
-            *place =
-                Cqe { user_data: entry.user_data(), result: entry.result(), flags: entry.flags() };
-            taken += 1;
-        }
-        drop(queue); // Publishes the new head to the kernel.
+        let taken = unsafe { self.queues.reap(out) };
         if taken > 0 {
             let reaped = self.reaped.0.load(Ordering::Relaxed).wrapping_add(taken as u32);
             // Release pairs with the acquire in `push`.

@@ -158,7 +158,6 @@ impl From<Parts> for Sqe {
 }
 
 const _: () = assert!(size_of::<Sqe>() == 64 && size_of::<squeue::Entry>() == 64);
-const _: () = assert!(align_of::<Sqe>() >= align_of::<squeue::Entry>());
 
 const FIXED_FILE: u8 = squeue::Flags::FIXED_FILE.bits();
 const IO_LINK: u8 = squeue::Flags::IO_LINK.bits();
@@ -386,13 +385,30 @@ impl Sqe {
         self.fd
     }
 
-    /// The same entry as the `io-uring` crate's type.
+    /// Writes the entry to the kernel's queue, field by field: see `queues` for why not as a whole.
+    ///
+    /// # Safety
+    ///
+    /// `entry` is valid for writing.
     #[inline]
-    pub(crate) fn as_entry(&self) -> &squeue::Entry {
-        // SAFETY: `Entry` is a `repr(C)` wrapper of the kernel's `io_uring_sqe`, whose layout
-        // `Sqe` repeats; size and alignment are asserted above, the field order by the tests of
-        // this module. Every bit pattern is a valid entry.
-        unsafe { &*std::ptr::from_ref(self).cast() }
+    pub(crate) unsafe fn write_to(&self, entry: *mut Self) {
+        // SAFETY: by contract.
+        unsafe {
+            (*entry).opcode = self.opcode;
+            (*entry).flags = self.flags;
+            (*entry).ioprio = self.ioprio;
+            (*entry).fd = self.fd;
+            (*entry).off = self.off;
+            (*entry).addr = self.addr;
+            (*entry).len = self.len;
+            (*entry).op_flags = self.op_flags;
+            (*entry).user_data = self.user_data;
+            (*entry).buf_index = self.buf_index;
+            (*entry).personality = self.personality;
+            (*entry).splice_fd_in = self.splice_fd_in;
+            (*entry).addr3 = self.addr3;
+            (*entry).pad2 = self.pad2;
+        }
     }
 }
 

@@ -13,8 +13,7 @@ fn labels(cqes: &[Cqe]) -> Vec<u64> {
 }
 
 fn queued(ring: &Ring) -> u32 {
-    // SAFETY: the tests of this file have one thread.
-    unsafe { ring.queued() }
+    ring.queued()
 }
 
 #[test]
@@ -102,8 +101,7 @@ fn reaping_takes_no_more_than_there_is_room_for_and_keeps_the_order() {
     ring.submit().unwrap();
     let mut seen = Vec::new();
     for size in [3, 0, 1, 4, 64] {
-        // SAFETY: this test has one thread.
-        assert!(unsafe { ring.has_completions() });
+        assert!(ring.has_completions());
         let mut out = vec![Cqe::default(); size];
         // SAFETY: this test has one thread.
         let count = unsafe { ring.reap(&mut out) };
@@ -111,6 +109,5 @@ fn reaping_takes_no_more_than_there_is_room_for_and_keeps_the_order() {
         seen.extend(out[..count].iter().map(|cqe| cqe.user_data));
     }
     assert_eq!(seen, (0..10).collect::<Vec<u64>>());
-    // SAFETY: this test has one thread.
-    assert!(!unsafe { ring.has_completions() });
+    assert!(!ring.has_completions());
 }
