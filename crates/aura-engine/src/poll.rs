@@ -34,6 +34,8 @@ pub(crate) struct Poller {
     pub(crate) wake_armed: bool,
     /// Somebody asked for a sleeping poller to return.
     pub(crate) woken: bool,
+    /// It slept since it last took a completion.
+    pub(crate) slept: bool,
 }
 
 /// A completed operation whose callback is to be called.
@@ -64,7 +66,7 @@ pub fn in_callback_context() -> bool {
 
 impl Poller {
     pub(crate) fn new(tuner: Tuner) -> Self {
-        Self { tuner, stash: Vec::new(), wake_armed: false, woken: false }
+        Self { tuner, stash: Vec::new(), wake_armed: false, woken: false, slept: false }
     }
 }
 
@@ -150,6 +152,8 @@ impl<B: Backend> Engine<B> {
             return 0;
         }
         let now_ns = clock::now_ns();
+        let slept = std::mem::take(&mut poller.slept);
+        poller.tuner.at_work(now_ns, slept);
         let in_flight = ring.in_flight();
         let peak = u32::try_from(in_flight).unwrap_or(u32::MAX);
         if peak > ring.completion.peak.load(Ordering::Relaxed) {

@@ -19,7 +19,7 @@ use crate::ring::EngineRing;
 const DECISIONS_KEPT: usize = 1024;
 /// How often spill averages are refreshed, and the window is looked at when nothing completes.
 const TICK_NS: u64 = 10_000_000;
-/// A pause between two visits of the poller that is longer says nothing about the device.
+/// A longer pause of the poller says nothing about the device.
 const GAP_NS: u64 = 50_000_000;
 
 /// One decision of the controller, as kept in the log of decisions.
@@ -64,7 +64,7 @@ pub(crate) struct Tuner {
     opened_ns: u64,
     /// The earliest time at which the window is worth looking at.
     look_at_ns: u64,
-    last_visit_ns: u64,
+    last_at_work_ns: u64,
     gap_ns: u64,
     /// Operations submitted before this moment say nothing about the present limit.
     pub(crate) epoch_ns: u64,
@@ -110,7 +110,7 @@ impl Tuner {
             controller,
             opened_ns: now_ns,
             look_at_ns: now_ns + TICK_NS,
-            last_visit_ns: now_ns,
+            last_at_work_ns: now_ns,
             gap_ns: 0,
             epoch_ns: 0,
             samples: 0,
@@ -136,14 +136,16 @@ impl Tuner {
         }
     }
 
-    /// Notes that the poller is back, so that a pause of the application is not taken for one of
-    /// the device.
-    pub(crate) fn visit(&mut self, now_ns: u64) {
-        let away_ns = now_ns.saturating_sub(self.last_visit_ns);
-        if away_ns > GAP_NS {
+    /// Notes that the poller is at work. A long time since it last was is a pause of the
+    /// application, not of the device, and is taken out of the window; unless the poller `slept`
+    /// for want of completions.
+    #[inline]
+    pub(crate) fn at_work(&mut self, now_ns: u64, slept: bool) {
+        let away_ns = now_ns.saturating_sub(self.last_at_work_ns);
+        if away_ns > GAP_NS && !slept {
             self.gap_ns += away_ns;
         }
-        self.last_visit_ns = now_ns;
+        self.last_at_work_ns = now_ns;
     }
 
     /// Whether [`close_if_due`](Self::close_if_due) has anything to do. Two compares.

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use crate::attention::{PARKED, POLL_FD_IN_USE};
 use crate::backend::Backend;
+use crate::clock;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::Label;
@@ -79,10 +80,7 @@ impl<B: Backend> Engine<B> {
             self.take_wake(); // Meant for a wait that is over.
         }
         poller.woken = false;
-        poller.tuner.visit(crate::clock::now_ns());
-        let processed = self.wait_inside(poller, patience);
-        poller.tuner.visit(crate::clock::now_ns());
-        processed
+        self.wait_inside(poller, patience)
     }
 
     fn wait_inside(&self, poller: &mut Poller, patience: Patience) -> Result<usize> {
@@ -119,6 +117,8 @@ impl<B: Backend> Engine<B> {
         if self.rings.len() == 1 {
             self.arm_wake(poller);
         }
+        poller.tuner.at_work(clock::now_ns(), false);
+        poller.slept = true;
         // From here on submitters hand over themselves; what they queued before is handed over
         // below. See `attention`.
         self.attention.set(PARKED);
