@@ -42,6 +42,8 @@ pub struct Controller {
     pub(crate) guard_alarms: u32,
     /// Smallest limit without a loss of throughput, as the last search found it.
     pub(crate) knee: u32,
+    /// Lower limits than this win no latency worth having.
+    pub(crate) floor: u32,
     /// Where the next search should look first, if it starts with a loss of throughput.
     pub(crate) hint: Option<u32>,
     /// Measurements the present search has planned.
@@ -79,8 +81,8 @@ pub(crate) enum Mode {
     Trial(Trial),
 }
 
-/// Operations an arm of a trial should see per window: noise of about 1 % per arm.
-const TRIAL_SAMPLES: f64 = 4_000.0;
+/// Operations a window of a trial should see: half a percent of noise per arm.
+const TRIAL_SAMPLES: f64 = 16_000.0;
 /// Longest window of a trial that waits for them, in nanoseconds.
 const TRIAL_NS_MAX: f64 = 250e6;
 /// While nothing is limited windows close at least this often, in nanoseconds: overload should not
@@ -115,6 +117,7 @@ impl Controller {
             usual_p99_ns: 0,
             guard_alarms: 0,
             knee: config.max_limit,
+            floor: 0,
             hint: None,
             search_steps: 0,
             search_operations: 0,

@@ -17,6 +17,9 @@ const SEARCH_OPERATIONS_MAX: u64 = 2_000;
 const SEARCH_NS_MAX: u64 = 600_000_000;
 /// A search that waited this long for load, in nanoseconds, starts afresh.
 const SEARCH_STALE_NS: u64 = 1_000_000_000;
+/// By Little's law a limit of throughput times this adds no more than this to a latency, in
+/// nanoseconds: about one flash read.
+const HARMLESS_NS: f64 = 100_000.0;
 /// Windows in a row over the guard before it counts. Without a user's target there is no hurry.
 const GUARD_ALARMS: u32 = 3;
 
@@ -167,7 +170,8 @@ impl Controller {
         self.paused_ns = 0;
         let late = self.config.target_p99_ns.is_some() && self.keeper.is_late(window);
         if late {
-            self.remember_bad();
+            // So short a look is easily fooled by a clump of lateness: remember it briefly.
+            self.remember_bad(self.config.bad_level_memory_ns / 5);
         }
         self.levels.record(self.limit, window, late);
         // Two halves of a measurement tell how noisy it is, at no cost.
@@ -203,7 +207,9 @@ impl Controller {
                 self.bounded_by_target = bounded_by_target;
                 self.knee = if bounded_by_target { self.config.max_limit } else { knee };
                 self.mode = Mode::Prove;
-                let limit = self.with_headroom(knee);
+                self.floor = self.harmless();
+                let limit =
+                    self.with_headroom(knee).max(if bounded_by_target { 0 } else { self.floor });
                 self.enter(Phase::Settling, Reason::KneeFound, limit);
             }
             Plan::Infeasible => self.give_in(),
@@ -212,6 +218,10 @@ impl Controller {
 
     fn rules(&self) -> Rules {
         let config = &self.config;
+        // Who names a target cares for latency: on a smooth curve another percent of throughput is
+        // paid for with a tail that misses the target once in a while.
+        let loss = 1.0 - config.knee_fraction;
+        let loss = if config.target_p99_ns.is_some() { loss * 5.0 / 3.0 } else { loss };
         Rules {
             min: config.min_limit,
             max: config.max_limit,
@@ -221,7 +231,7 @@ impl Controller {
             hint: self.hint,
             target_ns: config.target_p99_ns.unwrap_or(u64::MAX),
             gain_threshold: config.gain_threshold,
-            knee_fraction: config.knee_fraction,
+            knee_fraction: 1.0 - loss,
             hurry: self.search_operations > SEARCH_OPERATIONS_MAX && self.search_ns > SEARCH_NS_MAX,
         }
     }
@@ -232,8 +242,20 @@ impl Controller {
         if self.bounded_by_target {
             return knee;
         }
-        let limit = knee + 1 + knee / 16;
+        let tight = self.config.target_p99_ns.is_some_and(|target_ns| {
+            self.levels.at(knee).is_some_and(|level| level.p99_ns > target_ns / 2)
+        });
+        let limit = if tight { knee } else { knee + 1 + knee / 16 };
         self.levels.lowest_late().map_or(limit, |late| limit.min(late.limit - 1).max(knee))
+    }
+
+    /// The limit that keeps operations waiting for no longer than anyone would notice. Below it there
+    /// is no latency to win, only the throughput that small batches cost, which is all there is to
+    /// lose where operations complete within the submission call.
+    fn harmless(&self) -> u32 {
+        let target_ns = self.config.target_p99_ns.unwrap_or(u64::MAX);
+        let wait_ns = HARMLESS_NS.min(target_ns as f64 / 8.0);
+        (self.levels.best_rate() * wait_ns / 1e9) as u32
     }
 
     /// The target cannot be met: hold the minimum and say so.
@@ -286,13 +308,12 @@ impl Controller {
         self.enter(Phase::Steady, self.reason, self.limit);
     }
 
-    fn remember_bad(&mut self) {
-        let until_ns = self.sanity.clock_ns.saturating_add(self.config.bad_level_memory_ns);
-        self.keeper.remember_bad(self.limit, until_ns);
+    fn remember_bad(&mut self, memory_ns: u64) {
+        self.keeper.remember_bad(self.limit, self.sanity.clock_ns, memory_ns);
     }
 
     fn back_off(&mut self, limit: u32, reason: Reason) {
-        self.remember_bad();
+        self.remember_bad(self.config.bad_level_memory_ns);
         if self.limit <= self.config.min_limit {
             self.give_in();
             return;
@@ -355,7 +376,10 @@ impl Controller {
                 self.back_off(next, Reason::TargetExceeded);
                 return true;
             }
-            Wish::Ease(next) => (next, Reason::TargetExceeded),
+            Wish::Ease(next) => {
+                self.remember_bad(self.config.bad_level_memory_ns);
+                (next, Reason::TargetExceeded)
+            }
             Wish::Raise(_) if !self.bounded_by_target => return false,
             Wish::Restore(next) => (next, Reason::TargetSlack),
             Wish::Raise(next) => (next.min(self.with_headroom_of_knee()), Reason::TargetSlack),
@@ -404,12 +428,13 @@ impl Controller {
         // Below the headroom, or the trial would only ever find that it was headroom.
         let knee = home.min(self.knee);
         let down = knee.saturating_sub((knee / 9).max(1)).max(self.config.min_limit);
-        let away = match (up > home, down < home) {
+        let room = self.config.target_p99_ns.is_none() || self.keeper.has_room();
+        let away = match (up > home && room, down < home) {
             _ if self.bounded_by_target => home,
-            (true, true) if self.rng.coin() => up,
-            (_, true) => down,
-            (true, false) => up,
-            (false, false) => home,
+            (true, true) if home <= self.floor || self.rng.coin() => up,
+            (_, true) if home > self.floor => down,
+            (true, _) => up,
+            _ => home,
         };
         if away == home {
             self.schedule_trial();

@@ -78,9 +78,8 @@ impl Trial {
         let error = sqrt(sum_of_squares(error(home), error(away)));
         let relative = rate(away) / rate(home);
         if self.away > self.home {
-            // An eighth more in flight brings up to an eighth more throughput; a quarter of that is
-            // worth a search, if it is no accident.
-            if relative - 1.0 > (2.5 * error).max(0.03) {
+            // One percent for an eighth more in flight is what makes a doubling worth its while.
+            if relative - 1.0 > (2.5 * error).max(0.01) {
                 return Verdict::Search;
             }
         } else if error < 0.01 && relative > 0.996 {

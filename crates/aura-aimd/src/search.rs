@@ -44,18 +44,22 @@ pub(crate) fn plan(levels: &Levels, rules: &Rules) -> Plan {
         // After a loss of throughput, look below first: if less is as good, servers went away.
         return Plan::Narrow(hint.max(rules.min));
     }
-    if let Some(next) = grow(levels, rules) {
-        return Plan::Grow(next);
+    // Fewer completions with more in flight: the device was slow for a moment, or is faster again.
+    let outdone = usable.iter().any(|l| l.rate() * 0.9 > top.rate());
+    if outdone && top.windows < 4 {
+        return Plan::Grow(top.limit);
+    }
+    match climb(levels, rules) {
+        Climb::To(next) => return Plan::Grow(next),
+        Climb::Ceiling => return Plan::Settle { knee: top.limit, bounded_by_target: true },
+        Climb::Plateau => {}
     }
     let want = rules.knee_fraction * levels.best_rate();
     // The smallest of several levels that pass is often one that was lucky, so noise raises the bar.
-    let passes = |l: &Level| l.rate() >= want * (1.0 + 0.5 * levels.error(l).min(0.03));
+    let passes = |l: &Level| l.rate() >= want * (1.0 + 0.5 * levels.error(l).min(0.015));
     let index = usable.iter().position(passes).unwrap_or(usable.len() - 1);
     let good = &usable[index];
-    let settle = Plan::Settle {
-        knee: good.limit,
-        bounded_by_target: levels.lowest_late().is_some() && good.limit == top.limit,
-    };
+    let settle = Plan::Settle { knee: good.limit, bounded_by_target: false };
     if levels.is_full() || rules.hurry {
         return settle;
     }
@@ -92,10 +96,19 @@ pub(crate) fn backoff_factor(target_ns: u64, p99_ns: u64) -> f64 {
     (0.9 * target_ns as f64 / p99_ns as f64).clamp(0.5, 0.95)
 }
 
-/// The next limit upwards, unless a plateau, the target or the maximum ends the climb.
-fn grow(levels: &Levels, rules: &Rules) -> Option<u32> {
+/// How the way up goes on.
+enum Climb {
+    /// To this limit.
+    To(u32),
+    /// More would still bring throughput, but the target forbids it.
+    Ceiling,
+    /// More brings nothing, or is not allowed at all.
+    Plateau,
+}
+
+fn climb(levels: &Levels, rules: &Rules) -> Climb {
     let usable = levels.usable();
-    let top = usable.last()?;
+    let Some(top) = usable.last() else { return Climb::Plateau };
     let ceiling = levels.lowest_late().map_or(rules.max.saturating_add(1), |l| l.limit);
     let limit_next = |limit: u32| {
         let next = if ceiling <= rules.max && limit >= ceiling {
@@ -105,7 +118,13 @@ fn grow(levels: &Levels, rules: &Rules) -> Option<u32> {
             limit.min(rules.max)
         };
         let worth = top.limit + 1 + top.limit / 16;
-        (next >= worth.min(rules.max) && next < ceiling && next > top.limit).then_some(next)
+        if next >= worth.min(rules.max) && next < ceiling && next > top.limit {
+            Climb::To(next)
+        } else if ceiling <= rules.max {
+            Climb::Ceiling
+        } else {
+            Climb::Plateau
+        }
     };
     let Some(previous) = previous(usable) else {
         let first = if top.limit < rules.first { rules.first } else { top.limit * 2 };
@@ -120,7 +139,7 @@ fn grow(levels: &Levels, rules: &Rules) -> Option<u32> {
         let expected = earlier / (2.0 - earlier).max(0.5);
         let evenly = f64::from(previous.limit) < 2.5 * f64::from(before.limit);
         if evenly && expected > 0.15 && gain.per_doubling + gain.error < 0.4 * expected {
-            return None;
+            return Climb::Plateau;
         }
     }
     let doubtful = (gain.per_doubling - rules.gain_threshold).abs() < gain.error;
@@ -130,17 +149,17 @@ fn grow(levels: &Levels, rules: &Rules) -> Option<u32> {
         } else {
             top
         };
-        return Some(again.limit);
+        return Climb::To(again.limit);
     }
     if doubtful && gain.per_doubling < rules.gain_threshold {
         // Measuring a slow device again would take too long. One more doubling decides, unless the
         // last one was already such a benefit of the doubt.
         let given = before
             .is_some_and(|b| self::gain(levels, b, previous).per_doubling < rules.gain_threshold);
-        return if given { None } else { limit_next(top.limit.saturating_mul(2)) };
+        return if given { Climb::Plateau } else { limit_next(top.limit.saturating_mul(2)) };
     }
     if gain.per_doubling < rules.gain_threshold {
-        None
+        Climb::Plateau
     } else {
         limit_next(top.limit.saturating_mul(2))
     }
@@ -168,7 +187,8 @@ fn gain(levels: &Levels, low: &Level, high: &Level) -> Gain {
 fn unsure(levels: &Levels, candidates: [&Level; 2], want: f64) -> Option<u32> {
     let near = |l: &&Level| {
         let distance = (l.rate() / want - 1.0).abs();
-        distance < levels.error(l).min(0.02) && l.windows < 5 && l.seconds < 0.05
+        let error = levels.error(l);
+        distance < (1.5 * error).min(0.03) && error > 0.006 && l.windows < 12 && l.seconds < 0.12
     };
     candidates
         .into_iter()
@@ -260,6 +280,18 @@ mod tests {
     #[test]
     fn flat_throughput_settles_at_the_minimum() {
         assert_eq!(knee(|_| 5e5), 4);
+    }
+
+    #[test]
+    fn a_level_measured_at_a_bad_moment_is_measured_again() {
+        let mut levels = Levels::new();
+        let window =
+            |operations| Window { duration_ns: 1_000_000_000, operations, ..Window::default() };
+        levels.record(32, &window(10_000), false);
+        levels.record(4, &window(40_000), false);
+        assert_eq!(plan(&levels, &RULES), Plan::Grow(32));
+        levels.record(32, &window(320_000), false);
+        assert_eq!(levels.at(32).map(|l| l.rate()), Some(320_000.0));
     }
 
     #[test]

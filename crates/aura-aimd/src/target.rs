@@ -7,6 +7,8 @@ use crate::window::Window;
 
 /// Windows per stretch over which clumping is measured: a queue that has grown forgets it within.
 const STRETCH_WINDOWS: u32 = 6;
+/// A window this long is not worth waiting for a second time.
+const SLOW_WINDOW_NS: u64 = 400_000_000;
 /// How long lateness that no limit prevents is believed to be the service's own, in nanoseconds.
 const INHERENT_NS: u64 = 30_000_000_000;
 
@@ -35,12 +37,19 @@ pub(crate) struct Keeper {
     /// The same counts for a stretch of several windows, longer than a queue's memory.
     stretch: (u32, f64, f64),
     alarms: u32,
-    /// A limit that violated the target, and until when it is remembered.
-    bad: Option<(u32, u64)>,
+    bad: Option<Bad>,
     /// Where the present series of easings began, and the share of late operations there.
     eased_from: Option<(u32, f64)>,
     /// Lateness that no limit seems to prevent, and until when that is believed.
     inherent: Option<(f64, u64)>,
+}
+
+/// A limit that violated the target.
+#[derive(Clone, Copy, Debug)]
+struct Bad {
+    limit: u32,
+    until_ns: u64,
+    memory_ns: u64,
 }
 
 impl Keeper {
@@ -48,7 +57,8 @@ impl Keeper {
         Self {
             samples: 0.0,
             late: 0.0,
-            dispersion: 4.0,
+            // Between independent lateness (1) and the queues of a striped device (30 to 300).
+            dispersion: 10.0,
             stretch: (0, 0.0, 0.0),
             alarms: 0,
             bad: None,
@@ -68,9 +78,16 @@ impl Keeper {
         *self = Self { dispersion: self.dispersion, ..Self::new() };
     }
 
-    /// Remembers that `limit` violated the target.
-    pub(crate) fn remember_bad(&mut self, limit: u32, until_ns: u64) {
-        self.bad = Some((limit, until_ns));
+    /// Remembers for `memory_ns` that `limit` violated the target; for longer each time that
+    /// forgetting about it turns out to have been a mistake.
+    pub(crate) fn remember_bad(&mut self, limit: u32, clock_ns: u64, memory_ns: u64) {
+        let again = self.bad.filter(|bad| {
+            clock_ns < bad.until_ns.saturating_add(memory_ns)
+                && (limit / 4 * 3..=limit.saturating_mul(2)).contains(&bad.limit)
+        });
+        let memory_ns = again.map_or(memory_ns, |bad| (bad.memory_ns * 3 / 2).min(8 * memory_ns));
+        let until_ns = clock_ns.saturating_add(memory_ns);
+        self.bad = Some(Bad { limit, until_ns, memory_ns });
     }
 
     /// Whether a search should take a window as late.
@@ -99,7 +116,11 @@ impl Keeper {
         let deviations = late_deviations(latency.samples, latency.over_target, self.dispersion);
         let alarm = latency.over_target >= 2 && deviations > 2.3;
         self.alarms = if alarm { self.alarms + 1 } else { 0 };
-        if self.alarms >= 2 || (alarm && deviations > 6.0) {
+        // One bad window may be a clump, however bad; it is acted upon only if waiting for a second
+        // would take long or nearly everything is late.
+        let gross =
+            latency.over_target * 4 > latency.samples || window.duration_ns > SLOW_WINDOW_NS;
+        if self.alarms >= 2 || (gross && alarm && deviations > 6.0) {
             let factor = backoff_factor(target_ns, latency.p99_ns);
             return Wish::BackOff((f64::from(limit) * factor) as u32);
         }
@@ -111,14 +132,18 @@ impl Keeper {
             aim = aim.max(share);
         }
         let share = self.late / self.samples;
-        let error = sqrt(self.dispersion * share.max(1.0 / self.samples) / self.samples);
+        let error = sqrt(self.dispersion * self.late) / self.samples;
         if self.late >= 8.0 && share - 1.5 * error > aim {
             return self.ease(limit, share, aim, clock_ns);
         }
+        // Lateness comes in clumps of about the dispersion, so having seen none means that less than
+        // one clump was due. Adding one keeps the bound honest near zero.
+        let error = sqrt(self.dispersion * (self.late + self.dispersion)) / self.samples;
         if share + 2.0 * error < 0.6 * aim {
             let next = step(limit, share.max(0.5 / self.samples), aim);
             self.eased_from = None;
-            return self.below_bad(limit, next, clock_ns).map_or(Wish::Hold, Wish::Raise);
+            let second = window.operations_per_second();
+            return self.below_bad(limit, next, clock_ns, second).map_or(Wish::Hold, Wish::Raise);
         }
         Wish::Hold
     }
@@ -128,12 +153,19 @@ impl Keeper {
     fn ease(&mut self, limit: u32, share: f64, aim: f64, clock_ns: u64) -> Wish {
         let (origin, share_there) = *self.eased_from.get_or_insert((limit, share));
         let tried = f64::from(limit) < 0.85 * f64::from(origin);
-        if tried && share > 0.7 * share_there && share < 1.5 * LATE_SHARE {
+        let error = sqrt(self.dispersion * self.late) / self.samples;
+        if tried && share - error > 0.8 * share_there && share < 1.5 * LATE_SHARE {
             self.eased_from = None;
             self.inherent = Some((share_there.max(share) * 1.2, clock_ns + INHERENT_NS));
             return Wish::Restore(origin);
         }
         Wish::Ease(step(limit, share, aim))
+    }
+
+    /// Whether so few operations are late that a limit an eighth higher will hardly violate the
+    /// target: with an exponential tail that about doubles the share.
+    pub(crate) fn has_room(&self) -> bool {
+        self.late < 0.4 * LATE_SHARE * self.samples
     }
 
     /// Whether the present limit violates the target in the long run.
@@ -159,17 +191,23 @@ impl Keeper {
         let (_, samples, late) = core::mem::replace(&mut self.stretch, (0, 0.0, 0.0));
         let expected = samples * self.late / self.samples;
         if expected >= 1.0 {
-            let dispersion = ((late - expected) * (late - expected) / expected).min(300.0);
-            self.dispersion += (dispersion - self.dispersion) / 8.0;
+            let dispersion = ((late - expected) * (late - expected) / expected).min(2_000.0);
+            // Most stretches show nothing and a few show a lot: believe those sooner.
+            let weight = if dispersion > self.dispersion { 4.0 } else { 16.0 };
+            self.dispersion += (dispersion - self.dispersion) / weight;
             self.dispersion = self.dispersion.max(1.0);
         }
     }
 
-    /// Half-way at most towards a limit remembered as bad; nowhere if that is no step.
-    fn below_bad(&self, limit: u32, next: u32, clock_ns: u64) -> Option<u32> {
+    /// Towards a limit remembered as bad: half-way at most, and no sooner than after a second
+    /// (`second` operations) without trouble here, because trouble may be rare and yet too much.
+    fn below_bad(&self, limit: u32, next: u32, clock_ns: u64, second: f64) -> Option<u32> {
         let next = match self.bad {
-            Some((bad, until_ns)) if clock_ns < until_ns => {
-                next.min(limit.midpoint(bad.max(limit)))
+            Some(bad) if clock_ns < bad.until_ns => {
+                if next > bad.limit / 8 * 7 && self.samples < second {
+                    return None;
+                }
+                next.min(limit.midpoint(bad.limit.max(limit)))
             }
             _ => next,
         };
@@ -204,7 +242,7 @@ mod tests {
     #[test]
     fn plain_violation_backs_off_and_slack_raises() {
         let mut keeper = Keeper::new();
-        assert_eq!(keeper.observe(&window(800), 100, 1_000_000, 0), Wish::BackOff(75));
+        assert_eq!(keeper.observe(&window(3000), 100, 1_000_000, 0), Wish::BackOff(75));
         keeper.restart();
         assert!(matches!(keeper.observe(&window(0), 75, 1_000_000, 0), Wish::Raise(76..=85)));
     }
@@ -212,9 +250,23 @@ mod tests {
     #[test]
     fn a_bad_limit_is_approached_by_halves_until_it_is_forgotten() {
         let mut keeper = Keeper::new();
-        keeper.remember_bad(84, 10);
-        assert!(matches!(keeper.observe(&window(0), 80, 1_000_000, 5), Wish::Raise(82)));
-        assert!(matches!(keeper.observe(&window(0), 80, 1_000_000, 11), Wish::Raise(83..)));
+        keeper.remember_bad(84, 0, 10);
+        let mut observe = |clock_ns| keeper.observe(&window(0), 80, 1_000_000, clock_ns);
+        for _ in 0..9 {
+            assert_eq!(observe(5), Wish::Hold, "not within the first second");
+        }
+        assert_eq!(observe(5), Wish::Raise(82));
+        assert!(matches!(observe(11), Wish::Raise(83..)));
+    }
+
+    #[test]
+    fn a_limit_that_is_bad_again_is_remembered_longer() {
+        let mut keeper = Keeper::new();
+        keeper.remember_bad(84, 0, 10);
+        keeper.remember_bad(80, 12, 10);
+        assert_eq!(keeper.bad.map(|bad| bad.until_ns), Some(27));
+        keeper.remember_bad(200, 30, 10);
+        assert_eq!(keeper.bad.map(|bad| bad.until_ns), Some(40));
     }
 
     #[test]

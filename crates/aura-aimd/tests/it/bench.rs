@@ -66,12 +66,19 @@ impl Figures {
         self.decile(column, 0.9)
     }
 
+    /// The mean over all runs, for shares of so few windows that one run has hardly any.
+    pub(crate) fn mean(&self, column: &str) -> f64 {
+        let known = self.columns.iter().find(|c| c.0 == column).expect("a known column");
+        known.1.iter().sum::<f64>() / known.1.len() as f64
+    }
+
     pub(crate) fn print(&self) {
         let mut line = format!("{:28}", self.name);
-        for (column, values) in &self.columns {
+        for (column, _) in &self.columns {
             let median = self.decile(column, 0.5);
             let (low, high) = (self.low(column), self.high(column));
-            line += &format!("  {column} {median:.3} [{low:.3}..{high:.3}] n={}", values.len());
+            let mean = self.mean(column);
+            line += &format!("  {column} {median:.3} [{low:.3}..{high:.3}] mean {mean:.3}");
         }
         println!("{line}");
     }

@@ -1,6 +1,8 @@
 //! The controller against simulated devices.
 
 mod bench;
+mod defects;
+mod reference;
 mod scenarios;
 mod selfcheck;
 mod sim;

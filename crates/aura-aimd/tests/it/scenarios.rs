@@ -79,8 +79,8 @@ fn bursty(rate: f64, burst: u32) -> impl FnMut(u64, &mut crate::sim::Rng) -> (u6
         if next_ns < next_burst_ns {
             return (next_ns, 1);
         }
-        let at_ns = next_burst_ns;
-        next_burst_ns += 100 * MS;
+        let at_ns = next_burst_ns.max(now_ns);
+        next_burst_ns = at_ns + 100 * MS;
         (at_ns, burst)
     }
 }
@@ -154,6 +154,14 @@ fn scenario_12_targets() {
                 figures.add("oracle", f64::from(depth));
             }
             figures.print();
+            if multiple == 0.5 && name.contains("shared") {
+                assert!(figures.low("infeasible") == 1.0);
+                continue;
+            }
+            // The oracle has no margin: where the curve is steep, keeping V costs about 4 %.
+            assert!(figures.low("eta") >= if multiple == 0.5 { 0.94 } else { 0.95 });
+            let gate = if multiple == 1.0 { 0.1 } else { 0.01 };
+            assert!(figures.mean("V") <= gate, "V {}", figures.mean("V"));
         }
     }
 }

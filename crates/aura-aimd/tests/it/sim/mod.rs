@@ -25,7 +25,9 @@ pub use load::Load;
 pub use policy::{Fixed, Policy};
 pub use rng::Rng;
 pub use run::{Faults, Setup, run};
-pub use shaped::{CachedDisk, Elevator, NeighbourOn, Scheduled, Sized, Stalling, TokenBucket};
+pub use shaped::{
+    CachedDisk, Elevator, NeighbourOn, Scheduled, Sized, Stalling, TokenBucket, VirtioDisk,
+};
 pub use trace::{Oracle, Step, Trace};
 
 /// Nanoseconds in a millisecond.

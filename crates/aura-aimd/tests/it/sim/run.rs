@@ -115,6 +115,7 @@ impl<'a> Engine<'a> {
             if now_ns >= self.setup.duration_ns {
                 break;
             }
+            assert!(now_ns >= self.changed_ns, "time runs backwards");
             let faults = self.setup.faults;
             if faults.pause_ns > 0 && now_ns >= faults.pause_at_ns {
                 // Nobody looks: the device works on, and everything is seen at the end.
