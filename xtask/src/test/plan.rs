@@ -50,6 +50,8 @@ impl Step {
     pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).envs(self.variable).current_dir(&self.folder);
+        // The output goes to a log, where colours are noise; rustfmt heeds nothing but TERM.
+        command.env("CARGO_TERM_COLOR", "never").env("TERM", "dumb");
         command
     }
 

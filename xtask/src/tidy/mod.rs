@@ -10,6 +10,7 @@ mod text;
 mod walk;
 
 use std::fmt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -57,11 +58,12 @@ pub(crate) struct Source {
 
 pub(crate) fn run() -> Outcome {
     let findings = check(&cargo::workspace_root())?;
+    let mut out = std::io::stdout().lock(); // Not `println!`, which panics when piped to `head`.
     for finding in &findings {
-        println!("{finding}");
+        writeln!(out, "{finding}")?;
     }
     let errors = findings.iter().filter(|finding| !finding.is_note).count();
-    println!("tidy: {errors} errors, {} notes", findings.len() - errors);
+    writeln!(out, "tidy: {errors} errors, {} notes", findings.len() - errors)?;
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
