@@ -4,44 +4,64 @@
 //! # Synchronization
 //!
 //! The rule to keep is: *no operation stays queued while the poller sleeps*. A submitter queues
-//! its operation, marks its ring active, and then reads the poller's state; the poller changes
-//! its state, and then looks at the active rings and takes the submission lock of each. All four
-//! accesses are sequentially consistent, so that either the submitter sees the new state and
-//! hands its operation over, or the poller sees the ring and does.
+//! its operation, marks its ring active, and then reads the poller's state; the poller announces
+//! that it is going to sleep, and then looks at the active rings and takes the submission lock of
+//! each. All four accesses are sequentially consistent, so that either the submitter sees the
+//! announcement and hands its operation over, or the poller sees the ring and does.
+//!
+//! The same goes for an application that sleeps on the poll descriptor, and for the end of the
+//! callbacks that submissions were left to.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// The poller sleeps in the kernel.
-pub(crate) const PARKED: u32 = 1;
-/// The poller runs callbacks, and hands over what is queued when they are done.
-pub(crate) const DISPATCHING: u32 = 2;
-/// The application sleeps on the poll descriptor in a loop of its own.
-pub(crate) const POLL_FD_IN_USE: u32 = 4;
-
-/// The poller's state. The bits `PARKED` and `DISPATCHING` are written by the poller,
-/// `POLL_FD_IN_USE` once by whoever asks for the descriptor.
+/// The poller's state, as submitters need to know it.
 #[derive(Debug, Default)]
-pub(crate) struct Attention(AtomicU32);
+pub(crate) struct Attention {
+    /// The poller sleeps in the kernel, or is about to. Written by the poller.
+    parked: AtomicBool,
+    /// The application may sleep on the poll descriptor in a loop of its own. Set once.
+    poll_fd_in_use: AtomicBool,
+    /// The poller runs callbacks, and hands over what is queued when they are done. Written by the
+    /// poller, and only when the poll descriptor is in use: otherwise nobody asks.
+    dispatching: AtomicBool,
+}
 
 impl Attention {
-    pub(crate) fn set(&self, bit: u32) {
-        self.0.fetch_or(bit, Ordering::SeqCst);
+    /// The poller is about to sleep.
+    pub(crate) fn park(&self) {
+        self.parked.store(true, Ordering::SeqCst);
     }
 
-    pub(crate) fn clear(&self, bit: u32) {
-        self.0.fetch_and(!bit, Ordering::SeqCst);
+    /// The poller is awake. Relaxed: a submitter that sees it late makes one system call more.
+    pub(crate) fn unpark(&self) {
+        self.parked.store(false, Ordering::Relaxed);
     }
 
-    pub(crate) fn is_set(&self, bit: u32) -> bool {
-        self.0.load(Ordering::SeqCst) & bit != 0
+    pub(crate) fn begin_callbacks(&self) {
+        if self.is_poll_fd_in_use() {
+            self.dispatching.store(true, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn end_callbacks(&self) {
+        if self.dispatching.load(Ordering::Relaxed) {
+            self.dispatching.store(false, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn use_poll_fd(&self) {
+        self.poll_fd_in_use.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_poll_fd_in_use(&self) -> bool {
+        self.poll_fd_in_use.load(Ordering::SeqCst)
     }
 
     /// Whether an operation queued just now has to be handed over by its submitter.
     #[inline]
     pub(crate) fn nobody_else_submits(&self) -> bool {
-        let state = self.0.load(Ordering::SeqCst);
-        state != 0
-            && (state & PARKED != 0 || state & (POLL_FD_IN_USE | DISPATCHING) == POLL_FD_IN_USE)
+        self.parked.load(Ordering::SeqCst)
+            || (self.is_poll_fd_in_use() && !self.dispatching.load(Ordering::SeqCst))
     }
 }
 
@@ -92,16 +112,18 @@ mod tests {
     fn submitters_flush_when_nobody_else_would() {
         let attention = Attention::default();
         assert!(!attention.nobody_else_submits());
-        attention.set(DISPATCHING);
-        assert!(!attention.nobody_else_submits());
-        attention.set(POLL_FD_IN_USE);
-        assert!(!attention.nobody_else_submits(), "the dispatching poller flushes");
-        attention.clear(DISPATCHING);
+        attention.use_poll_fd();
         assert!(attention.nobody_else_submits(), "the application sleeps elsewhere");
-        attention.set(PARKED);
+        attention.begin_callbacks();
+        assert!(!attention.nobody_else_submits(), "the poller flushes after the callbacks");
+        attention.end_callbacks();
         assert!(attention.nobody_else_submits());
-        attention.clear(POLL_FD_IN_USE);
+
+        let attention = Attention::default();
+        attention.park();
         assert!(attention.nobody_else_submits(), "a parked poller cannot flush");
+        attention.unpark();
+        assert!(!attention.nobody_else_submits());
     }
 
     #[test]

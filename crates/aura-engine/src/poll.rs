@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 use aura_ring::Cqe;
 
 use crate::Completion;
-use crate::attention::{DISPATCHING, POLL_FD_IN_USE};
 use crate::backend::Backend;
 use crate::clock;
 use crate::engine::Engine;
@@ -105,14 +104,24 @@ impl<B: Backend> Engine<B> {
             processed += self.process_ring(poller, index);
         }
         if processed > 0 {
-            for index in self.active.iter() {
-                self.flush_ring(index);
-            }
+            self.flush_after_callbacks();
         }
         if self.resources.is_draining() {
             self.finish_draining();
         }
         processed
+    }
+
+    /// Hands over what the callbacks queued. What another thread queues at this very moment may be
+    /// missed, and then waits for the next call as always; unless an application sleeps on the
+    /// poll descriptor, which has no next call: then the locks are taken to make sure.
+    fn flush_after_callbacks(&self) {
+        let must_not_miss = self.attention.is_poll_fd_in_use();
+        for index in self.active.iter() {
+            if must_not_miss || self.rings[index].backend.queued() > 0 {
+                self.flush_ring(index);
+            }
+        }
     }
 
     /// At most as many as the ring has entries, so that callbacks which submit again and again
@@ -266,7 +275,7 @@ impl<B: Backend> Engine<B> {
             return;
         }
         self.dispatching_ns.store(batch.now_ns, Ordering::Relaxed);
-        self.attention.set(DISPATCHING);
+        self.attention.begin_callbacks();
         CALLBACK_DEPTH.with(|depth| depth.set(depth.get() + 1));
         for &Done { slot: number, result } in done {
             let slot = ring.slots.get(number).expect("accounted for before");
@@ -279,7 +288,7 @@ impl<B: Backend> Engine<B> {
             }
         }
         CALLBACK_DEPTH.with(|depth| depth.set(depth.get() - 1));
-        self.attention.clear(DISPATCHING);
+        self.attention.end_callbacks();
         self.dispatching_ns.store(0, Ordering::Relaxed);
         let mut end = ring.lock();
         // SAFETY: under the lock, on the reaping thread, after their callbacks.
@@ -296,7 +305,7 @@ impl<B: Backend> Engine<B> {
             let mut batch = Batch::new();
             self.take_batch(&mut poller, index, &mut batch);
             poller.stash.extend(batch.done[..batch.len].iter().map(|done| (index, *done)));
-            if !poller.stash.is_empty() && self.attention.is_set(POLL_FD_IN_USE) {
+            if !poller.stash.is_empty() && self.attention.is_poll_fd_in_use() {
                 // Their arrival in the queue announced them to whoever watches the descriptor;
                 // now that they left the queue, something else has to.
                 self.wake();

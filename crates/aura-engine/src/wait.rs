@@ -13,7 +13,6 @@ use aura_ring::{Sqe, Wake};
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
-use crate::attention::{PARKED, POLL_FD_IN_USE};
 use crate::backend::Backend;
 use crate::clock;
 use crate::engine::Engine;
@@ -121,12 +120,12 @@ impl<B: Backend> Engine<B> {
         poller.slept = true;
         // From here on submitters hand over themselves; what they queued before is handed over
         // below. See `attention`.
-        self.attention.set(PARKED);
+        self.attention.park();
         let slept = match &*self.rings {
             [_] => self.sleep_in_ring(timeout),
             _ => self.sleep_on_epoll(poller, timeout),
         };
-        self.attention.clear(PARKED);
+        self.attention.unpark();
         slept
     }
 
@@ -267,8 +266,8 @@ impl<B: Backend> Engine<B> {
     /// [`Error::Os`] when the descriptor cannot be created (`EMFILE`).
     pub fn poll_fd(&self) -> Result<RawFd> {
         let epoll = self.epoll()?.as_raw_fd();
-        if !self.attention.is_set(POLL_FD_IN_USE) {
-            self.attention.set(POLL_FD_IN_USE);
+        if !self.attention.is_poll_fd_in_use() {
+            self.attention.use_poll_fd();
             // What was queued before that has no later call to wait for either.
             if self.door.check().is_ok() && !self.gate.is_mine() {
                 self.flush()?;
