@@ -1,0 +1,122 @@
+//! `run` and `stop`: no stop is lost, whenever and from wherever it comes.
+
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
+use std::time::Duration;
+
+use crate::common::{LONG, Outcomes, engine_of, small_engine, within};
+
+#[test]
+fn a_stop_before_run_ends_it_at_once() {
+    let engine = small_engine();
+    engine.stop();
+    within(LONG, "run after stop", move || engine.run());
+}
+
+#[test]
+fn a_stop_from_a_callback_ends_run_which_delivers_the_rest() {
+    let engine = Arc::new(small_engine());
+    let outcomes = Outcomes::default();
+    let stopper = Arc::clone(&engine);
+    engine.nop(move |_| stopper.stop()).unwrap();
+    for _ in 0..20 {
+        engine.nop(outcomes.hear()).unwrap();
+    }
+    let runner = Arc::clone(&engine);
+    within(LONG, "run stopped by a callback", move || runner.run());
+    assert_eq!(outcomes.all(), [Ok(0); 20]);
+}
+
+#[test]
+fn a_stopped_run_delivers_what_is_in_flight() {
+    let engine = Arc::new(small_engine());
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let buffer = engine.allocate_buffer(4096).unwrap();
+    let outcomes = Outcomes::default();
+    // SAFETY: the buffer lives until the end of the test, when the read has completed.
+    unsafe { engine.read(reader.as_raw_fd(), (&buffer).into(), 4096, 0, outcomes.hear()) }.unwrap();
+    engine.stop();
+    writer.write_all(b"late").unwrap();
+    let runner = Arc::clone(&engine);
+    within(LONG, "run", move || runner.run());
+    assert_eq!(outcomes.all(), [Ok(4)]);
+    assert_eq!(&buffer.as_slice()[..4], b"late");
+}
+
+/// Stops `run` at random moments of its beginning, thousands of times.
+fn stop_at_any_moment(rings: i32) {
+    const ROUNDS: usize = 20_000;
+    let engine = Arc::new(engine_of(rings, 16));
+    let runner = Arc::clone(&engine);
+    let start = Arc::new(Barrier::new(2));
+    let begin = Arc::clone(&start);
+    let (sender, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        for round in 0..ROUNDS {
+            begin.wait();
+            runner.run();
+            sender.send(round).unwrap();
+        }
+    });
+    for round in 0..ROUNDS {
+        start.wait();
+        for _ in 0..round % 300 {
+            std::hint::spin_loop();
+        }
+        engine.stop();
+        let ended = ended.recv_timeout(Duration::from_secs(20));
+        assert_eq!(ended, Ok(round), "run missed the stop of round {round}");
+    }
+}
+
+#[test]
+fn no_stop_is_lost_while_run_begins_with_one_ring() {
+    stop_at_any_moment(1);
+}
+
+#[test]
+fn no_stop_is_lost_while_run_begins_with_two_rings() {
+    stop_at_any_moment(2);
+}
+
+/// The wake-up must reach the thread in `run`, though another one is processing when it comes.
+#[test]
+fn a_stop_during_another_threads_wait_still_ends_run() {
+    for rings in [1, 2] {
+        let engine = Arc::new(engine_of(rings, 16));
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let buffer = engine.allocate_buffer(4096).unwrap();
+        let outcomes = Outcomes::default();
+        // SAFETY: the buffer lives until the read has completed.
+        unsafe { engine.read(reader.as_raw_fd(), (&buffer).into(), 4096, 0, outcomes.hear()) }
+            .unwrap();
+        let inside = Arc::new(AtomicUsize::new(0));
+        let waiter = std::thread::spawn({
+            let (engine, inside) = (Arc::clone(&engine), Arc::clone(&inside));
+            move || {
+                inside.store(1, Ordering::SeqCst);
+                engine.wait(2_000)
+            }
+        });
+        while inside.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(Duration::from_millis(100)); // The waiter sleeps inside by now.
+        let (sender, ended) = mpsc::channel();
+        let runner = Arc::clone(&engine);
+        std::thread::spawn(move || {
+            runner.run();
+            sender.send(()).unwrap();
+        });
+        std::thread::sleep(Duration::from_millis(100)); // The runner queues behind it by now.
+        engine.stop();
+        let _ = waiter.join().unwrap();
+        // `run` now drains, and the read is the last thing in flight.
+        std::thread::sleep(Duration::from_millis(100));
+        writer.write_all(b"x").unwrap();
+        let ended = ended.recv_timeout(Duration::from_secs(15));
+        assert_eq!(ended, Ok(()), "{rings} rings: run missed the stop");
+    }
+}
