@@ -80,7 +80,7 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
         },
         Step { unavailable: no_clippy, ..Step::cargo("clippy", lint::CLIPPY.iter().copied()) },
         Step::cargo("tidy", ["xtask", "tidy"]),
-        Step::cargo("tests", ["test", "--workspace", "--no-fail-fast"]),
+        tests("tests", &["--workspace"]),
     ];
     if quick {
         return steps;
@@ -88,17 +88,12 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
     let packages = metadata.workspace_packages();
     for package in packages.iter().filter(|package| has_optional_features(package)) {
         let name = package.name.as_str();
-        steps.push(Step::cargo(
-            &format!("tests of {name} with all features"),
-            ["test", "--package", name, "--all-features", "--no-fail-fast"],
-        ));
+        let title = format!("tests of {name} with all features");
+        steps.push(tests(&title, &["--package", name, "--all-features"]));
     }
     for package in packages.iter().filter(|package| is_below(package, "crates")) {
         let name = package.name.as_str();
-        steps.push(Step::cargo(
-            &format!("tests of {name} alone"),
-            ["test", "--package", name, "--no-fail-fast"],
-        ));
+        steps.push(tests(&format!("tests of {name} alone"), &["--package", name]));
     }
     steps.push(Step {
         variable: Some(lint::DOC_FLAGS),
@@ -124,6 +119,12 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
         ["xtask", "bench", "overhead", "--seconds", "0.5", "--rounds", "2", "--size", "32MiB"];
     steps.push(short("bench overhead, short", &bench));
     steps
+}
+
+/// Runs tests, all of them even if some fail. What passing tests print is shown: it may be a skip.
+fn tests(name: &str, which: &[&str]) -> Step {
+    let arguments = ["test"].iter().chain(which).chain(&["--no-fail-fast", "--", "--show-output"]);
+    Step::cargo(name, arguments.copied())
 }
 
 /// How cargo is asked to name what it has built. Diagnostics stay readable.

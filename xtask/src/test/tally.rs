@@ -11,9 +11,12 @@ pub(super) struct Tally {
     pub(super) has_results: bool,
 }
 
-/// What a test writes to stderr when it cannot run here, followed by the reason. It must bypass the
-/// capture of passing tests: `writeln!(std::io::stderr(), …)` does, `eprintln!` does not.
-const SKIP: &str = "SKIP: ";
+/// How the line begins that a test prints when it cannot run here; the reason follows. Tests are run with
+/// `--show-output`, so that lines of passing tests get here too.
+const SKIPS: [&str; 2] = ["SKIP: ", "SKIPPED "];
+
+/// Part of the reason of a test that is ignored because another one runs it.
+const RUN_BY_ANOTHER: &str = "run by ";
 
 pub(super) fn read(output: &str) -> Tally {
     let mut tally = Tally::default();
@@ -50,19 +53,22 @@ fn count(counts: &str, word: &str) -> usize {
         .unwrap_or_default()
 }
 
-/// The reason, if the line is a skip. With one test thread it follows the name of the test.
+/// The reason, if the line is a skip. Written past the capture, with one test thread, it follows the
+/// name of the test.
 fn skip(line: &str) -> Option<&str> {
-    line.strip_prefix(SKIP).or_else(|| {
+    let reason = |text| SKIPS.into_iter().find_map(|mark| str::strip_prefix(text, mark));
+    reason(line).or_else(|| {
         let (test, rest) = line.split_once(" ... ")?;
-        test.starts_with("test ").then(|| rest.strip_prefix(SKIP)).flatten()
+        test.starts_with("test ").then(|| reason(rest)).flatten()
     })
 }
 
-/// Name and reason of a test marked `#[ignore]`.
+/// Name and reason of a test marked `#[ignore]`. One that another test runs in a process of its own, and
+/// says so, is no skip.
 fn ignored(line: &str) -> Option<(&str, &str)> {
     let (test, rest) = line.strip_prefix("test ")?.rsplit_once(" ... ignored")?;
     let reason = rest.strip_prefix(", ").unwrap_or("ignored, no reason given");
-    Some((test, reason))
+    (!reason.contains(RUN_BY_ANOTHER)).then_some((test, reason))
 }
 
 #[cfg(test)]
@@ -84,11 +90,12 @@ mod tests {
     fn a_test_that_skips_itself_is_not_counted_as_passed() {
         let tally = read(
             "SKIP: no FUSE here\n\
+             SKIPPED the idle time: refused\n\
              test a::b ... SKIP: no loop devices\n\
              test result: ok. 5 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n",
         );
-        assert_eq!(tally.skipped, ["no FUSE here", "no loop devices"]);
-        assert_eq!(tally.passed, 3);
+        assert_eq!(tally.skipped, ["no FUSE here", "the idle time: refused", "no loop devices"]);
+        assert_eq!(tally.passed, 2);
     }
 
     #[test]
@@ -96,6 +103,12 @@ mod tests {
         let tally =
             read("test a::b ... ignored, takes an hour\ntest c ... ignored\ntest d ... ok\n");
         assert_eq!(tally.skipped, ["a::b: takes an hour", "c: ignored, no reason given"]);
+    }
+
+    #[test]
+    fn a_test_that_another_one_runs_is_no_skip() {
+        let tally = read("test child_that_forks ... ignored, forks; run by a_fork_is_harmless\n");
+        assert_eq!(tally.skipped, [""; 0]);
     }
 
     #[test]
