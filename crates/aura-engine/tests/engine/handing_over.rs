@@ -1,0 +1,152 @@
+//! Between queueing and the kernel: nothing stays behind, overtakes, or is done against a
+//! cancellation.
+
+use std::io::Write;
+use std::os::fd::{AsRawFd, IntoRawFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use aura_engine::{Config, Op, RingSelect, Target};
+
+use crate::odd::{Heard, eventually, lasting_memory, odd_engine};
+
+fn config(rings: u32) -> Config {
+    Config {
+        queue_depth: 64,
+        ring_count: Some(rings),
+        disable_adaptive: true,
+        ring_select: RingSelect::RoundRobin,
+        ..Config::default()
+    }
+}
+
+/// Another thread took responsibility for the queue of one ring, and is slow; the close goes to
+/// another ring, and must not get there first.
+#[test]
+fn a_close_does_not_overtake_an_operation_that_another_thread_is_handing_over() {
+    let (engine, orders) = odd_engine(&config(2));
+    let heard = Heard::default();
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&[7; 512]).unwrap();
+    let fd = file.into_raw_fd();
+    let read = Op::read(Target::Fd(fd), lasting_memory(512), 512, 0).unwrap();
+    // SAFETY: the memory is never given back.
+    unsafe { engine.submit(&read, 0, heard.hear()) }.unwrap(); // On ring 0, queued.
+    orders[0].submit_delay_ms.store(300, Ordering::SeqCst);
+    let before = orders[0].submits.load(Ordering::SeqCst);
+    let poller = Arc::clone(&engine);
+    let poller = std::thread::spawn(move || poller.poll());
+    eventually("the other thread", || orders[0].submits.load(Ordering::SeqCst) > before);
+    let close = Op::close(fd).unwrap();
+    let closed = Heard::default();
+    // SAFETY: no memory is named.
+    unsafe { engine.submit(&close, 0, closed.hear()) }.unwrap(); // On ring 1.
+    engine.flush().unwrap();
+    poller.join().unwrap().unwrap();
+    orders[0].submit_delay_ms.store(0, Ordering::SeqCst);
+    engine.drain(Some(Duration::from_secs(10))).unwrap();
+    assert_eq!((heard.all(), closed.all()), (vec![512], vec![0]));
+}
+
+/// The kernel carries a cancellation out as soon as it sees it: before the submitter goes on.
+#[test]
+fn a_cancelled_operation_is_not_repeated_however_fast_the_kernel_is() {
+    let (engine, orders) = odd_engine(&config(1));
+    let heard = Heard::default();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let read = Op::read(Target::Fd(reader.as_raw_fd()), lasting_memory(64), 64, 0).unwrap();
+    // SAFETY: the memory is never given back.
+    let request = unsafe { engine.submit(&read, 0, heard.hear()) }.unwrap();
+    engine.flush().unwrap();
+    orders[0].linger_after_cancel_ms.store(200, Ordering::SeqCst);
+    let poller = Arc::clone(&engine);
+    let poller = std::thread::spawn(move || poller.wait(Some(Duration::from_secs(2))));
+    engine.cancel(request).unwrap();
+    let _ = poller.join().unwrap();
+    let _ = writer.write_all(b"x"); // Ends the read if it still lives.
+    let _ = engine.drain(Some(Duration::from_secs(10)));
+    assert_eq!(heard.all(), [-libc::ECANCELED]);
+}
+
+/// A submitter hands over for the sleeping poller. If the kernel has no memory just then, somebody
+/// has to try again.
+#[test]
+fn what_the_kernel_refuses_for_now_does_not_stay_behind_a_sleeping_poller() {
+    for rings in [1, 2] {
+        let (engine, orders) = odd_engine(&config(rings));
+        let heard = Heard::default();
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let read = Op::read(Target::Fd(reader.as_raw_fd()), lasting_memory(64), 64, 0).unwrap();
+        // SAFETY: the memory is never given back.
+        unsafe { engine.submit(&read, 0, heard.hear()) }.unwrap();
+        let poller = Arc::clone(&engine);
+        let poller = std::thread::spawn(move || {
+            while let Ok(1..) = poller.wait(None) {}
+        });
+        std::thread::sleep(Duration::from_millis(100)); // It sleeps by now.
+        for order in &orders {
+            order.submit_errno.store(libc::EAGAIN, Ordering::SeqCst);
+            order.submit_failures.store(1, Ordering::SeqCst);
+        }
+        // SAFETY: no memory is named.
+        unsafe { engine.submit(&Op::nop(), 0, heard.hear()) }.unwrap();
+        let start = std::time::Instant::now();
+        while heard.all().is_empty() && start.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let stranded = heard.all().is_empty();
+        writer.write_all(b"x").unwrap(); // Wakes the poller in any case.
+        eventually("the read", || heard.all().len() == 2);
+        assert!(!stranded, "{rings} rings: queued for ever while the poller slept");
+        poller.join().unwrap();
+    }
+}
+
+/// A poller's own hand-over may be refused for a moment as well.
+#[test]
+fn temporary_refusals_lose_nothing() {
+    for errno in [libc::EAGAIN, libc::EBUSY, libc::EINTR, libc::ENOMEM] {
+        let (engine, orders) = odd_engine(&config(2));
+        let heard = Heard::default();
+        for order in &orders {
+            order.submit_errno.store(errno, Ordering::SeqCst);
+            order.submit_failures.store(5, Ordering::SeqCst);
+        }
+        for _ in 0..100 {
+            // SAFETY: no memory is named.
+            unsafe { engine.submit(&Op::nop(), 0, heard.hear()) }.unwrap();
+        }
+        engine.drain(Some(Duration::from_secs(10))).unwrap();
+        assert_eq!(heard.all(), [0; 100], "errno {errno}");
+        assert_eq!(engine.fatal_error(), None);
+    }
+}
+
+/// The kernel cancels the operations of a thread that ends. Nobody asked for it, so nobody shall
+/// hear of it, however unlucky the operation is.
+#[test]
+fn an_unrequested_cancellation_is_never_reported() {
+    let (engine, orders) = odd_engine(&config(1));
+    for times in [1, 3, 4, 20] {
+        let heard = Heard::default();
+        orders[0].nops_to_cancel.store(times, Ordering::SeqCst);
+        // SAFETY: no memory is named.
+        unsafe { engine.submit(&Op::nop(), 0, heard.hear()) }.unwrap();
+        engine.drain(Some(Duration::from_secs(10))).unwrap();
+        orders[0].nops_to_cancel.store(0, Ordering::SeqCst);
+        assert_eq!(heard.all(), [0], "cancelled {times} times in a row");
+    }
+}
+
+/// Dropping an engine is no request to cancel what can still complete.
+#[test]
+fn an_unrequested_cancellation_is_not_reported_at_the_end_either() {
+    let (engine, orders) = odd_engine(&config(1));
+    let heard = Heard::default();
+    orders[0].nops_to_cancel.store(1, Ordering::SeqCst);
+    // SAFETY: no memory is named.
+    unsafe { engine.submit(&Op::nop(), 0, heard.hear()) }.unwrap();
+    drop(engine);
+    assert_eq!(heard.all(), [0]);
+}

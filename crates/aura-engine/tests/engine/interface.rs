@@ -1,0 +1,82 @@
+//! What only the engine's own interface has: callbacks given back, a word per operation,
+//! decisions, calls that would wait for themselves.
+
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use aura_engine::{Config, Engine, Handle, Op, Ring, Target, request_info, request_is_pending};
+
+fn engine(depth: u32) -> Arc<Engine<Ring>> {
+    let config = Config { queue_depth: depth, ring_count: Some(1), ..Config::default() };
+    Engine::create(&Config { disable_adaptive: true, ..config }).unwrap()
+}
+
+#[test]
+fn a_refused_submission_gives_the_callback_back_with_what_it_owns() {
+    let engine = engine(1);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let read = {
+        use std::os::fd::AsRawFd;
+        let memory = crate::odd::lasting_memory(64);
+        Op::read(Target::Fd(reader.as_raw_fd()), memory, 64, 0).unwrap()
+    };
+    // SAFETY: the memory is never given back.
+    unsafe { engine.submit(&read, 0, |_| ()) }.unwrap();
+    let (sender, owned) = mpsc::channel();
+    // SAFETY: no memory is named.
+    let rejected = unsafe { engine.submit(&Op::nop(), 0, move |_| sender.send(5).unwrap()) };
+    let rejected = rejected.unwrap_err();
+    assert_eq!(rejected.error.errno(), libc::EAGAIN);
+    assert!(owned.try_recv().is_err(), "not called, not dropped");
+    drop(writer);
+    engine.drain(None).unwrap();
+    // SAFETY: no memory is named.
+    unsafe { engine.submit(&Op::nop(), 0, rejected.call) }.unwrap();
+    engine.drain(None).unwrap();
+    assert_eq!(owned.try_recv(), Ok(5));
+}
+
+#[test]
+fn the_word_of_an_operation_can_be_asked_for_until_its_callback_returns() {
+    let engine = engine(4);
+    let (sender, asked) = mpsc::channel();
+    let call = move |completion: aura_engine::Completion| {
+        let info = request_info(completion.handle).map(|info| info.user_data);
+        sender.send((info, request_is_pending(completion.handle))).unwrap();
+    };
+    // SAFETY: no memory is named.
+    let handle = unsafe { engine.submit(&Op::nop(), 0xabcd_ef01_2345_6789, call) }.unwrap();
+    assert_eq!(request_info(handle).unwrap().user_data, 0xabcd_ef01_2345_6789);
+    engine.drain(None).unwrap();
+    assert_eq!(asked.try_recv(), Ok((Some(0xabcd_ef01_2345_6789), false)));
+    assert_eq!(request_info(handle), None);
+}
+
+#[test]
+fn any_number_may_be_taken_for_a_handle() {
+    let engine = engine(4);
+    // SAFETY: no memory is named.
+    let handle = unsafe { engine.submit(&Op::nop(), 0, |_| ()) }.unwrap();
+    for bit in 0..64 {
+        let other = Handle::from_bits(handle.to_bits() ^ 1 << bit);
+        assert_eq!((request_info(other), request_is_pending(other)), (None, false), "bit {bit}");
+        assert!(matches!(engine.cancel(other).unwrap_err().errno(), libc::EALREADY | libc::EINVAL));
+    }
+    for bits in [0, u64::MAX, 1, 1 << 63] {
+        assert_eq!(request_info(Handle::from_bits(bits)), None);
+    }
+    assert!(request_is_pending(handle));
+    engine.drain(None).unwrap();
+}
+
+#[test]
+fn a_callback_may_ask_for_the_decisions() {
+    let engine = engine(4);
+    let inner = Arc::clone(&engine);
+    let (sender, asked) = mpsc::channel();
+    let call = move |_| sender.send(inner.decisions().len()).unwrap();
+    // SAFETY: no memory is named.
+    unsafe { engine.submit(&Op::nop(), 0, call) }.unwrap();
+    std::thread::spawn(move || engine.drain(None));
+    asked.recv_timeout(Duration::from_secs(10)).expect("an answer, and no deadlock");
+}

@@ -1,0 +1,8 @@
+//! The engine below the public crate: over a kernel that misbehaves on command, and what only its
+//! own interface offers.
+
+mod handing_over;
+mod interface;
+mod limits;
+mod odd;
+mod registered;

@@ -1,0 +1,195 @@
+//! A real ring that delays, refuses or falsifies on command, to hold open the short moments in
+//! which something could go wrong.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aura_engine::backend::Backend;
+use aura_engine::{Completion, Config, Engine, Memory, SetupError};
+use aura_ring::sqe::Opcode;
+use aura_ring::{Cqe, PushError, Ring, RingConfig, Sqe, Wake};
+
+/// What a ring is to do. One for each ring, in the order of their creation.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    /// Milliseconds that `submit` sleeps before it enters the kernel.
+    pub(crate) submit_delay_ms: AtomicU32,
+    /// How many calls of `submit` fail, and with what.
+    pub(crate) submit_failures: AtomicU32,
+    pub(crate) submit_errno: AtomicI32,
+    /// Calls of `submit` that have begun.
+    pub(crate) submits: AtomicUsize,
+    /// After a cancellation is queued: hand it over at once, and sleep so many milliseconds.
+    pub(crate) linger_after_cancel_ms: AtomicU32,
+    /// Completions of no-ops to be turned into `-ECANCELED`, as the kernel does for threads that
+    /// end.
+    pub(crate) nops_to_cancel: AtomicU32,
+}
+
+thread_local!(static RINGS: RefCell<Vec<Arc<Orders>>> = const { RefCell::new(Vec::new()) });
+
+pub(crate) struct Odd {
+    ring: Ring,
+    orders: Arc<Orders>,
+    /// Labels of no-ops, to tell their completions from the engine's own.
+    nops: Mutex<std::collections::HashSet<u64>>,
+}
+
+/// An engine over odd rings, and their orders.
+pub(crate) fn odd_engine(config: &Config) -> (Arc<Engine<Odd>>, Vec<Arc<Orders>>) {
+    RINGS.take();
+    let engine = Engine::create(config).expect("the kernel has io_uring");
+    (engine, RINGS.take())
+}
+
+/// Results in the order of their callbacks.
+#[derive(Clone, Default)]
+pub(crate) struct Heard(Arc<Mutex<Vec<i32>>>);
+
+impl Heard {
+    pub(crate) fn hear(&self) -> impl FnOnce(Completion) + Send + 'static {
+        let all = Arc::clone(&self.0);
+        move |completion| all.lock().unwrap().push(completion.result)
+    }
+
+    pub(crate) fn all(&self) -> Vec<i32> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// A bound against hangs.
+pub(crate) const LONG: Duration = Duration::from_secs(20);
+
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < LONG, "{what}: not after {LONG:?}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Memory that outlives every test: an operation may be lost where a test fails.
+pub(crate) fn lasting_memory(len: usize) -> Memory {
+    Memory::Address(Box::leak(vec![0u8; len].into_boxed_slice()).as_mut_ptr())
+}
+
+fn spend(counter: &AtomicU32) -> bool {
+    counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+}
+
+fn sleep_ms(ms: &AtomicU32) {
+    let ms = ms.load(Ordering::SeqCst);
+    if ms > 0 {
+        std::thread::sleep(Duration::from_millis(ms.into()));
+    }
+}
+
+// SAFETY: a `Ring`, whose promises hold; completions are changed, never doubled.
+unsafe impl Backend for Odd {
+    fn create(config: &RingConfig) -> Result<Self, SetupError> {
+        let orders = Arc::new(Orders::default());
+        RINGS.with_borrow_mut(|rings| rings.push(Arc::clone(&orders)));
+        Ok(Self { ring: Ring::new(config)?, orders, nops: Mutex::default() })
+    }
+
+    unsafe fn push(&self, sqe: &Sqe) -> Result<(), PushError> {
+        // SAFETY: the caller's promise.
+        unsafe { self.ring.push(sqe)? };
+        if sqe.code() == Opcode::Nop as u8 {
+            self.nops.lock().unwrap().insert(label_of(sqe));
+        }
+        let linger = self.orders.linger_after_cancel_ms.load(Ordering::SeqCst);
+        if sqe.code() == Opcode::AsyncCancel as u8 && linger > 0 {
+            let _ = self.ring.submit();
+            std::thread::sleep(Duration::from_millis(linger.into()));
+        }
+        Ok(())
+    }
+
+    fn queued(&self) -> u32 {
+        self.ring.queued()
+    }
+
+    fn submit(&self) -> io::Result<u32> {
+        self.orders.submits.fetch_add(1, Ordering::SeqCst);
+        sleep_ms(&self.orders.submit_delay_ms);
+        if spend(&self.orders.submit_failures) {
+            let errno = self.orders.submit_errno.load(Ordering::SeqCst);
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        self.ring.submit()
+    }
+
+    fn wait(&self, timeout: Option<Duration>) -> io::Result<Wake> {
+        self.ring.wait(timeout)
+    }
+
+    unsafe fn reap(&self, out: &mut [Cqe]) -> usize {
+        // SAFETY: the caller's promise.
+        let taken = unsafe { self.ring.reap(out) };
+        for cqe in &mut out[..taken] {
+            let nop = self.nops.lock().unwrap().remove(&cqe.user_data);
+            if nop && spend(&self.orders.nops_to_cancel) {
+                cqe.result = -libc::ECANCELED;
+            }
+        }
+        taken
+    }
+
+    fn needs_enter(&self) -> bool {
+        self.ring.needs_enter()
+    }
+
+    fn supports(&self, opcode: Opcode) -> bool {
+        self.ring.supports(opcode)
+    }
+
+    fn entries(&self) -> u32 {
+        self.ring.features().sq_entries
+    }
+
+    fn pollable(&self) -> BorrowedFd<'_> {
+        Backend::pollable(&self.ring)
+    }
+
+    fn sqpoll_refused(&self) -> Option<i32> {
+        self.ring.features().sqpoll_refused
+    }
+
+    fn register_files(&self, fds: &[RawFd]) -> io::Result<()> {
+        self.ring.register_files(fds)
+    }
+
+    fn update_files(&self, first: u32, fds: &[RawFd]) -> io::Result<()> {
+        self.ring.update_files(first, fds)
+    }
+
+    fn unregister_files(&self) -> io::Result<()> {
+        self.ring.unregister_files()
+    }
+
+    fn register_buffer_table(&self, places: u32) -> io::Result<()> {
+        self.ring.register_buffer_table(places)
+    }
+
+    unsafe fn update_buffers(&self, first: u32, buffers: &[libc::iovec]) -> io::Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe { self.ring.update_buffers(first, buffers) }
+    }
+
+    fn clear_buffers(&self, first: u32, count: u32) -> io::Result<()> {
+        self.ring.clear_buffers(first, count)
+    }
+}
+
+/// The label is not among an entry's public parts, but it is where the kernel's layout has it.
+fn label_of(sqe: &Sqe) -> u64 {
+    assert_eq!(size_of::<Sqe>(), 64);
+    // SAFETY: `Sqe` is `struct io_uring_sqe`: 64 bytes, with `user_data` at offset 32.
+    unsafe { std::ptr::from_ref(sqe).byte_add(32).cast::<u64>().read_unaligned() }
+}
