@@ -34,6 +34,7 @@
 mod config;
 mod controller;
 mod decision;
+mod holding;
 mod levels;
 mod math;
 mod passthrough;
@@ -50,3 +51,8 @@ pub use config::{Config, ConfigError, MAX_LIMIT};
 pub use controller::Controller;
 pub use decision::{Decision, Phase, Reason};
 pub use window::{Latency, Window, WindowGoal};
+
+/// The README's code is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,11 +1,10 @@
-//! What each phase does with a window.
+//! What happens when a window arrives, up to the point where a limit is chosen. What happens after
+//! that is in `holding`.
 
 use crate::controller::{Controller, Mode};
 use crate::decision::{Phase, Reason};
-use crate::reprobe::{Trial, Verdict};
 use crate::search::{Plan, Rules, backoff_factor, plan};
-use crate::stats::{Change, is_late};
-use crate::target::Wish;
+use crate::stats::is_late;
 use crate::window::Window;
 
 /// More measurements than a search needs; one that gets here is chasing a device that moves.
@@ -20,8 +19,6 @@ const SEARCH_STALE_NS: u64 = 1_000_000_000;
 /// By Little's law a limit of throughput times this adds no more than this to a latency, in
 /// nanoseconds: about one flash read.
 const HARMLESS_NS: f64 = 100_000.0;
-/// Windows in a row over the guard before it counts. Without a user's target there is no hurry.
-const GUARD_ALARMS: u32 = 3;
 
 impl Controller {
     /// Digests one window.
@@ -30,8 +27,8 @@ impl Controller {
         if !self.sanity.accepts(window, self.limit, longest_ns) || self.went_idle(window) {
             return;
         }
-        self.search_operations += window.operations;
-        self.search_ns += window.duration_ns;
+        self.search_operations = self.search_operations.saturating_add(window.operations);
+        self.search_ns = self.search_ns.saturating_add(window.duration_ns);
         if self.warming {
             self.warming = false;
             if self.phase == Phase::Backoff {
@@ -71,7 +68,7 @@ impl Controller {
     }
 
     /// Moves to a limit and phase. A change of limit begins an epoch.
-    fn enter(&mut self, phase: Phase, reason: Reason, limit: u32) {
+    pub(crate) fn enter(&mut self, phase: Phase, reason: Reason, limit: u32) {
         let limit = limit.clamp(self.config.min_limit, self.config.max_limit);
         if phase != self.phase || limit != self.limit {
             self.reason = reason;
@@ -88,7 +85,7 @@ impl Controller {
     /// Whether the limit, rather than the load, set how much was in flight. Where operations
     /// complete within the submission call, in-flight swings between nothing and the limit; being
     /// turned away about once per round tells that from a load that merely has peaks.
-    fn is_saturated(&self, window: &Window) -> bool {
+    pub(crate) fn is_saturated(&self, window: &Window) -> bool {
         let limit = f64::from(self.limit);
         let turned_away = window.gated as f64 * limit >= 0.5 * window.operations as f64;
         window.in_flight_avg >= 0.9 * limit
@@ -102,7 +99,7 @@ impl Controller {
             self.idle_ns = 0;
             return false;
         }
-        self.idle_ns += window.duration_ns;
+        self.idle_ns = self.idle_ns.saturating_add(window.duration_ns);
         if self.idle_ns < self.config.idle_after_ns {
             return false;
         }
@@ -146,7 +143,7 @@ impl Controller {
         self.search(window, false);
     }
 
-    fn begin_search(&mut self, hint: Option<u32>) {
+    pub(crate) fn begin_search(&mut self, hint: Option<u32>) {
         let weight = if self.monitor.reference > 0.0 { 8.0 } else { 2.0 };
         self.levels.restart(self.monitor.dispersion, weight);
         self.hint = hint;
@@ -175,14 +172,14 @@ impl Controller {
         }
         self.levels.record(self.limit, window, late);
         // Two halves of a measurement tell how noisy it is, at no cost.
-        if late || self.levels.at(self.limit).is_none_or(|level| level.windows % 2 == 0) {
+        if late || self.levels.at(self.limit).is_none_or(|level| level.windows.is_multiple_of(2)) {
             self.follow_plan();
         } else {
             self.mode = Mode::Search { narrowing };
         }
     }
 
-    fn follow_plan(&mut self) {
+    pub(crate) fn follow_plan(&mut self) {
         self.search_steps += 1;
         let plan = match plan(&self.levels, &self.rules()) {
             Plan::Grow(_) | Plan::Narrow(_) if self.search_steps > SEARCH_STEPS_MAX => {
@@ -259,7 +256,7 @@ impl Controller {
     }
 
     /// The target cannot be met: hold the minimum and say so.
-    fn give_in(&mut self) {
+    pub(crate) fn give_in(&mut self) {
         self.infeasible = true;
         self.bounded_by_target = true;
         self.knee = self.config.max_limit;
@@ -279,7 +276,7 @@ impl Controller {
         self.schedule_trial();
     }
 
-    fn schedule_trial(&mut self) {
+    pub(crate) fn schedule_trial(&mut self) {
         let doublings = self.trial_doublings.min(self.config.reprobe_max_doublings).min(32);
         let interval_ns = self.config.reprobe_interval_ns.saturating_mul(1 << doublings);
         self.next_trial_ns = self.sanity.clock_ns.saturating_add(self.rng.jitter(interval_ns));
@@ -308,11 +305,11 @@ impl Controller {
         self.enter(Phase::Steady, self.reason, self.limit);
     }
 
-    fn remember_bad(&mut self, memory_ns: u64) {
+    pub(crate) fn remember_bad(&mut self, memory_ns: u64) {
         self.keeper.remember_bad(self.limit, self.sanity.clock_ns, memory_ns);
     }
 
-    fn back_off(&mut self, limit: u32, reason: Reason) {
+    pub(crate) fn back_off(&mut self, limit: u32, reason: Reason) {
         self.remember_bad(self.config.bad_level_memory_ns);
         if self.limit <= self.config.min_limit {
             self.give_in();
@@ -321,164 +318,5 @@ impl Controller {
         self.bounded_by_target = true;
         self.mode = Mode::Prove;
         self.enter(Phase::Backoff, reason, limit.min(self.limit - 1));
-    }
-
-    fn hold(&mut self, window: &Window) {
-        self.mode = Mode::Hold;
-        let stable_ns = self.sanity.clock_ns - self.stable_since_ns;
-        if self.phase == Phase::Steady && stable_ns >= self.config.converged_after_ns {
-            self.phase = Phase::Converged;
-            if !self.infeasible {
-                self.reason = Reason::Stable;
-            }
-        }
-        if !self.is_saturated(window) {
-            return;
-        }
-        let usual = self.monitor.reference;
-        let rate = window.operations_per_second();
-        let change = self.monitor.observe(window.operations as f64, rate);
-        if let Some(target_ns) = self.config.target_p99_ns {
-            if self.obey_target(window, target_ns) {
-                return;
-            }
-        } else if self.is_over_guard(window) {
-            let guard_ns = self.target_p99_ns().unwrap_or(u64::MAX);
-            let factor = backoff_factor(guard_ns, window.latency.p99_ns);
-            self.begin_search(None);
-            self.mode = Mode::Search { narrowing: true };
-            let limit = (f64::from(self.limit) * factor) as u32;
-            self.enter(Phase::Backoff, Reason::GuardExceeded, limit);
-            return;
-        }
-        match change {
-            Some(_) if self.bounded_by_target => self.monitor.restart(),
-            Some(change) => self.follow_change(change, window, rate / usual),
-            None if self.sanity.clock_ns >= self.next_trial_ns => self.begin_trial(),
-            None => {}
-        }
-    }
-
-    /// Does what the target asks for; whether that changed anything.
-    fn obey_target(&mut self, window: &Window, target_ns: u64) -> bool {
-        let (limit, clock_ns) = (self.limit, self.sanity.clock_ns);
-        let wish = self.keeper.observe(window, limit, target_ns, clock_ns);
-        let (next, reason) = match wish {
-            Wish::Hold => return false,
-            Wish::BackOff(_) | Wish::Ease(_) if limit <= self.config.min_limit => {
-                let violated = matches!(wish, Wish::BackOff(_)) || self.keeper.is_violated();
-                if violated && !self.infeasible {
-                    self.give_in();
-                }
-                return false;
-            }
-            Wish::BackOff(next) => {
-                self.back_off(next, Reason::TargetExceeded);
-                return true;
-            }
-            Wish::Ease(next) => {
-                self.remember_bad(self.config.bad_level_memory_ns);
-                (next, Reason::TargetExceeded)
-            }
-            Wish::Raise(_) if !self.bounded_by_target => return false,
-            Wish::Restore(next) => (next, Reason::TargetSlack),
-            Wish::Raise(next) => (next.min(self.with_headroom_of_knee()), Reason::TargetSlack),
-        };
-        let up = matches!(wish, Wish::Raise(_) | Wish::Restore(_));
-        if (next > limit) != up || next == limit {
-            return false;
-        }
-        self.bounded_by_target = true;
-        self.infeasible = false;
-        self.monitor.restart();
-        self.enter(self.phase, reason, next);
-        self.limit_changed
-    }
-
-    /// The highest limit that can bring throughput, as far as known.
-    fn with_headroom_of_knee(&self) -> u32 {
-        self.knee.saturating_add(1 + self.knee / 16).min(self.config.max_limit)
-    }
-
-    fn is_over_guard(&mut self, window: &Window) -> bool {
-        let latency = &window.latency;
-        let over = self.guard_ns.is_some() && is_late(latency.samples, latency.over_target, 4.0);
-        self.guard_alarms = if over { self.guard_alarms + 1 } else { 0 };
-        self.guard_alarms >= GUARD_ALARMS && self.limit > self.config.min_limit
-    }
-
-    fn follow_change(&mut self, change: Change, window: &Window, ratio: f64) {
-        let (reason, hint) = match change {
-            Change::Rise => (Reason::CapacityRose, None),
-            // If servers went away, the knee went down in proportion; a little more than that.
-            Change::Fall => {
-                let hint = (f64::from(self.limit) * ratio * 1.1) as u32 + 1;
-                (Reason::CapacityFell, Some(hint.max(self.config.min_limit)))
-            }
-        };
-        self.begin_search(hint);
-        self.levels.record(self.limit, window, false);
-        self.follow_plan();
-        self.reason = reason;
-    }
-
-    fn begin_trial(&mut self) {
-        let home = self.limit;
-        let up = (home + (home / 8).max(1)).min(self.config.max_limit);
-        // Below the headroom, or the trial would only ever find that it was headroom.
-        let knee = home.min(self.knee);
-        let down = knee.saturating_sub((knee / 9).max(1)).max(self.config.min_limit);
-        let room = self.config.target_p99_ns.is_none() || self.keeper.has_room();
-        let away = match (up > home && room, down < home) {
-            _ if self.bounded_by_target => home,
-            (true, true) if home <= self.floor || self.rng.coin() => up,
-            (_, true) if home > self.floor => down,
-            (true, _) => up,
-            _ => home,
-        };
-        if away == home {
-            self.schedule_trial();
-            return;
-        }
-        let trial = Trial::new(home, away, self.rng.coin());
-        let limit = trial.limit();
-        self.mode = Mode::Trial(trial);
-        self.enter(self.phase, Reason::Reprobe, limit);
-    }
-
-    fn trial(&mut self, window: &Window, mut trial: Trial) {
-        let latency = &window.latency;
-        let late = self.config.target_p99_ns.is_some()
-            && trial.is_away()
-            && is_late(latency.samples, latency.over_target, 4.0);
-        if late || !self.is_saturated(window) {
-            return self.end_trial(trial.home, Reason::ReprobeKept);
-        }
-        let Some(verdict) = trial.record(window, self.monitor.dispersion) else {
-            let limit = trial.limit();
-            self.mode = Mode::Trial(trial);
-            return self.enter(self.phase, Reason::Reprobe, limit);
-        };
-        match verdict {
-            Verdict::Keep => {
-                self.trial_doublings += 1;
-                self.end_trial(trial.home, Reason::ReprobeKept);
-            }
-            Verdict::Search => {
-                self.begin_search(None);
-                for (limit, arm) in trial.arms() {
-                    self.levels.record(limit, &arm, false);
-                }
-                self.follow_plan();
-                self.reason = Reason::ReprobeBetter;
-            }
-        }
-    }
-
-    fn end_trial(&mut self, limit: u32, reason: Reason) {
-        self.mode = Mode::Hold;
-        self.schedule_trial();
-        self.enter(self.phase, reason, limit);
-        self.reason = reason;
     }
 }

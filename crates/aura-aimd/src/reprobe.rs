@@ -47,7 +47,7 @@ impl Trial {
 
     /// Whether the window being measured is at the neighbour.
     pub(crate) fn is_away(&self) -> bool {
-        (self.done % 2 == 0) == self.away_first
+        self.done.is_multiple_of(2) == self.away_first
     }
 
     /// Takes a window measured at [`limit`](Self::limit); the verdict when it was the last.

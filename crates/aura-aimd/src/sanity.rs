@@ -25,7 +25,7 @@ impl Sanity {
     /// Whether a window measured at `limit`, closed at `longest_ns` at the latest, may be used.
     pub(crate) fn accepts(&mut self, window: &Window, limit: u32, longest_ns: u64) -> bool {
         let elapsed_ns = window.duration_ns.saturating_add(window.gap_ns);
-        self.clock_ns += elapsed_ns.min(longest_ns.saturating_mul(4));
+        self.clock_ns = self.clock_ns.saturating_add(elapsed_ns.min(longest_ns.saturating_mul(4)));
         let stepped = self.last_ns.is_some_and(|last_ns| {
             let tolerance_ns = elapsed_ns / 4 + 1_000_000;
             window.now_ns.wrapping_sub(last_ns.wrapping_add(elapsed_ns)).wrapping_add(tolerance_ns)
@@ -34,7 +34,9 @@ impl Sanity {
         self.last_ns = Some(window.now_ns);
         // A window of no length, or of several times the longest asked for, is a clock that stepped
         // or a caller that slept; neither saw the service.
-        let absurd = window.duration_ns == 0 || window.duration_ns > longest_ns.saturating_mul(4);
+        let absurd = window.duration_ns == 0
+            || window.duration_ns > longest_ns.saturating_mul(4)
+            || is_nonsense(window);
         let paused = window.gap_ns > window.duration_ns / 20;
         if absurd || stepped || paused || is_stall(window, limit) {
             self.rejected += 1;
@@ -47,6 +49,14 @@ impl Sanity {
         self.rejected = 0;
         true
     }
+}
+
+/// Whether the figures contradict each other: a caller's mistake, which must not become a limit.
+fn is_nonsense(window: &Window) -> bool {
+    let latency = &window.latency;
+    !(0.0..1e12).contains(&window.in_flight_avg)
+        || latency.over_target > latency.samples
+        || latency.samples.max(window.operations) > 1 << 50
 }
 
 /// Whether the service stood still for a good part of the window: about one full limit of

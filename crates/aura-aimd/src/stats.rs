@@ -68,7 +68,7 @@ impl Sum {
 }
 
 /// Smaller steps of throughput are followed without a search.
-const SMALLEST_CHANGE: f64 = 0.04;
+const SMALLEST_CHANGE: f64 = 0.03;
 
 impl Monitor {
     pub(crate) const fn new() -> Self {

@@ -118,7 +118,10 @@ fn scenario_09_app_limited() {
 
 #[test]
 fn scenario_12_targets() {
-    let devices: [(&str, &dyn Fn() -> Box<dyn Device>); 2] = [
+    // Shares of eleven windows and noise at the steep part of a curve need more runs than the rest.
+    let seeds = 1..1 + 2 * seeds().count() as u64;
+    type Make = dyn Fn() -> Box<dyn Device>;
+    let devices: [(&str, &Make); 2] = [
         ("12 targets, shared queue", &|| Box::new(SharedQueue::new(16, Service::Flash(160_000.0)))),
         ("12 targets, striped dies", &|| Box::new(StripedDies::new(16, Service::Flash(160_000.0)))),
     ];
@@ -134,7 +137,7 @@ fn scenario_12_targets() {
             let best = oracle.best_meeting(target_ns);
             let label: &'static str = Box::leak(format!("{name} x{multiple}").into_boxed_str());
             let mut figures = Figures::new(label);
-            for seed in seeds() {
+            for seed in seeds.clone() {
                 let setup = crate::sim::Setup { late_ns: target_ns, ..seconds(12.0, seed) };
                 let config =
                     Config { target_p99_ns: Some(target_ns), max_limit: 256, ..Config::default() };
@@ -160,8 +163,10 @@ fn scenario_12_targets() {
             }
             // The oracle has no margin: where the curve is steep, keeping V costs about 4 %.
             assert!(figures.low("eta") >= if multiple == 0.5 { 0.94 } else { 0.95 });
+            // Noise alone trips a target at the knee; two windows in all may go wrong by chance.
             let gate = if multiple == 1.0 { 0.1 } else { 0.01 };
-            assert!(figures.mean("V") <= gate, "V {}", figures.mean("V"));
+            let chance = 2.0 / (11.0 * seeds.clone().count() as f64);
+            assert!(figures.mean("V") <= gate + chance, "V {}", figures.mean("V"));
         }
     }
 }
@@ -275,7 +280,7 @@ fn scenario_07_neighbour() {
 #[test]
 fn scenario_08_sizes() {
     let mut figures = Figures::new("8 sizes");
-    let bytes = |now_ns: u64| if (now_ns / (2 * SEC)) % 2 == 0 { 4096 } else { 262_144 };
+    let bytes = |now_ns: u64| if (now_ns / (2 * SEC)).is_multiple_of(2) { 4096 } else { 262_144 };
     for seed in seeds() {
         let setup = seconds(8.0, seed);
         let mut load = Load::closed(1024).with_bytes(bytes);

@@ -1,0 +1,173 @@
+//! What happens while a limit is held: watching for change, keeping the target, trying neighbours.
+
+use crate::controller::{Controller, Mode};
+use crate::decision::{Phase, Reason};
+use crate::reprobe::{Trial, Verdict};
+use crate::search::backoff_factor;
+use crate::stats::{Change, is_late};
+use crate::target::Wish;
+use crate::window::Window;
+
+/// Windows in a row over the guard before it counts. Without a user's target there is no hurry.
+const GUARD_ALARMS: u32 = 3;
+
+impl Controller {
+    pub(crate) fn hold(&mut self, window: &Window) {
+        self.mode = Mode::Hold;
+        let stable_ns = self.sanity.clock_ns - self.stable_since_ns;
+        if self.phase == Phase::Steady && stable_ns >= self.config.converged_after_ns {
+            self.phase = Phase::Converged;
+            if !self.infeasible {
+                self.reason = Reason::Stable;
+            }
+        }
+        if !self.is_saturated(window) {
+            return;
+        }
+        let usual = self.monitor.reference;
+        let rate = window.operations_per_second();
+        let change = self.monitor.observe(window.operations as f64, rate);
+        if let Some(target_ns) = self.config.target_p99_ns {
+            if self.obey_target(window, target_ns) {
+                return;
+            }
+        } else if self.is_over_guard(window) {
+            let guard_ns = self.target_p99_ns().unwrap_or(u64::MAX);
+            let factor = backoff_factor(guard_ns, window.latency.p99_ns);
+            self.begin_search(None);
+            self.mode = Mode::Search { narrowing: true };
+            let limit = (f64::from(self.limit) * factor) as u32;
+            self.enter(Phase::Backoff, Reason::GuardExceeded, limit);
+            return;
+        }
+        match change {
+            Some(_) if self.bounded_by_target => self.monitor.restart(),
+            Some(change) => self.follow_change(change, window, rate / usual),
+            None if self.sanity.clock_ns >= self.next_trial_ns => self.begin_trial(),
+            None => {}
+        }
+    }
+
+    /// Does what the target asks for; whether that changed anything.
+    fn obey_target(&mut self, window: &Window, target_ns: u64) -> bool {
+        let (limit, clock_ns) = (self.limit, self.sanity.clock_ns);
+        let wish = self.keeper.observe(window, limit, target_ns, clock_ns);
+        let (next, reason) = match wish {
+            Wish::Hold => return false,
+            Wish::BackOff(_) | Wish::Ease(_) if limit <= self.config.min_limit => {
+                let violated = matches!(wish, Wish::BackOff(_)) || self.keeper.is_violated();
+                if violated && !self.infeasible {
+                    self.give_in();
+                }
+                return false;
+            }
+            Wish::BackOff(next) => {
+                self.back_off(next, Reason::TargetExceeded);
+                return true;
+            }
+            Wish::Ease(next) => {
+                self.remember_bad(self.config.bad_level_memory_ns);
+                (next, Reason::TargetExceeded)
+            }
+            Wish::Raise(_) if !self.bounded_by_target => return false,
+            Wish::Restore(next) => (next, Reason::TargetSlack),
+            Wish::Raise(next) => (next.min(self.with_headroom_of_knee()), Reason::TargetSlack),
+        };
+        let up = matches!(wish, Wish::Raise(_) | Wish::Restore(_));
+        if (next > limit) != up || next == limit {
+            return false;
+        }
+        self.bounded_by_target = true;
+        self.infeasible = false;
+        self.monitor.restart();
+        self.enter(self.phase, reason, next);
+        self.limit_changed
+    }
+
+    /// The highest limit that can bring throughput, as far as known.
+    fn with_headroom_of_knee(&self) -> u32 {
+        self.knee.saturating_add(1 + self.knee / 16).min(self.config.max_limit)
+    }
+
+    fn is_over_guard(&mut self, window: &Window) -> bool {
+        let latency = &window.latency;
+        let over = self.guard_ns.is_some() && is_late(latency.samples, latency.over_target, 4.0);
+        self.guard_alarms = if over { self.guard_alarms + 1 } else { 0 };
+        self.guard_alarms >= GUARD_ALARMS && self.limit > self.config.min_limit
+    }
+
+    fn follow_change(&mut self, change: Change, window: &Window, ratio: f64) {
+        let (reason, hint) = match change {
+            Change::Rise => (Reason::CapacityRose, None),
+            // If servers went away, the knee went down in proportion; a little more than that.
+            Change::Fall => {
+                let hint = (f64::from(self.limit) * ratio * 1.1) as u32 + 1;
+                (Reason::CapacityFell, Some(hint.max(self.config.min_limit)))
+            }
+        };
+        self.begin_search(hint);
+        self.levels.record(self.limit, window, false);
+        self.follow_plan();
+        self.reason = reason;
+    }
+
+    fn begin_trial(&mut self) {
+        let home = self.limit;
+        let up = (home + (home / 8).max(1)).min(self.config.max_limit);
+        // Below the headroom, or the trial would only ever find that it was headroom.
+        let knee = home.min(self.knee);
+        let down = knee.saturating_sub((knee / 9).max(1)).max(self.config.min_limit);
+        let room = self.config.target_p99_ns.is_none() || self.keeper.has_room();
+        let away = match (up > home && room, down < home) {
+            _ if self.bounded_by_target => home,
+            (true, true) if home <= self.floor || self.rng.coin() => up,
+            (_, true) if home > self.floor => down,
+            (true, _) => up,
+            _ => home,
+        };
+        if away == home {
+            self.schedule_trial();
+            return;
+        }
+        let trial = Trial::new(home, away, self.rng.coin());
+        let limit = trial.limit();
+        self.mode = Mode::Trial(trial);
+        self.enter(self.phase, Reason::Reprobe, limit);
+    }
+
+    pub(crate) fn trial(&mut self, window: &Window, mut trial: Trial) {
+        let latency = &window.latency;
+        let late = self.config.target_p99_ns.is_some()
+            && trial.is_away()
+            && is_late(latency.samples, latency.over_target, 4.0);
+        if late || !self.is_saturated(window) {
+            return self.end_trial(trial.home, Reason::ReprobeKept);
+        }
+        let Some(verdict) = trial.record(window, self.monitor.dispersion) else {
+            let limit = trial.limit();
+            self.mode = Mode::Trial(trial);
+            return self.enter(self.phase, Reason::Reprobe, limit);
+        };
+        match verdict {
+            Verdict::Keep => {
+                self.trial_doublings += 1;
+                self.end_trial(trial.home, Reason::ReprobeKept);
+            }
+            Verdict::Search => {
+                self.begin_search(None);
+                for (limit, arm) in trial.arms() {
+                    self.levels.record(limit, &arm, false);
+                }
+                self.follow_plan();
+                self.reason = Reason::ReprobeBetter;
+            }
+        }
+    }
+
+    fn end_trial(&mut self, limit: u32, reason: Reason) {
+        self.mode = Mode::Hold;
+        self.schedule_trial();
+        self.enter(self.phase, reason, limit);
+        self.reason = reason;
+    }
+}
