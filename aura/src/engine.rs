@@ -669,8 +669,8 @@ impl Engine {
         self.inner.in_flight() as usize
     }
 
-    /// Changes the latency target while the engine runs; 0 is "automatic". Waits for a thread that
-    /// sleeps in [`wait`](Self::wait).
+    /// Changes the latency target while the engine runs; 0 is "automatic". It takes effect at the
+    /// end of the controller's present window, within a second of activity.
     ///
     /// # Errors
     ///

@@ -22,7 +22,7 @@ use crate::poll::Poller;
 use crate::resources::Resources;
 use crate::ring::EngineRing;
 use crate::select::Selector;
-use crate::tuner::{Published, Tuner};
+use crate::tuner::{self, NewTarget, Published, Tuner};
 
 /// Rings, slots, controller, pool and histograms, composed: the whole of asynchronous file I/O on
 /// this machine, for any number of submitting threads and one processing thread at a time.
@@ -170,11 +170,9 @@ impl<B: Backend> Engine<B> {
     }
 
     /// Changes the latency target while the engine runs; `None` goes back to the automatic
-    /// ceiling. Waits for a poller to leave the kernel.
+    /// ceiling. It takes effect at the end of the controller's present window.
     pub fn set_target_p99(&self, target: Option<Duration>) {
-        if let Some(mut poller) = self.gate.enter(None) {
-            poller.tuner.set_target_ns(target.map(clock::ns));
-        }
+        *tuner::lock(&self.published.new_target) = Some(NewTarget(target.map(clock::ns)));
     }
 
     /// The `errno` that made the engine unusable, or `None` while it works. Once there is one, new

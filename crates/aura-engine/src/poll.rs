@@ -35,7 +35,12 @@ pub(crate) struct Poller {
     pub(crate) woken: bool,
     /// It slept since it last took a completion.
     pub(crate) slept: bool,
+    /// When the pool is next asked to give back idle memory.
+    reap_pool_at_ns: u64,
 }
+
+/// Often enough against the ten seconds after which the pool calls memory idle.
+const REAP_POOL_EVERY_NS: u64 = 1_000_000_000;
 
 /// A completed operation whose callback is to be called.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,7 +70,14 @@ pub fn in_callback_context() -> bool {
 
 impl Poller {
     pub(crate) fn new(tuner: Tuner) -> Self {
-        Self { tuner, stash: Vec::new(), wake_armed: false, woken: false, slept: false }
+        Self {
+            tuner,
+            stash: Vec::new(),
+            wake_armed: false,
+            woken: false,
+            slept: false,
+            reap_pool_at_ns: 0,
+        }
     }
 }
 
@@ -102,6 +114,11 @@ impl<B: Backend> Engine<B> {
         let mut processed = self.deliver_stash(poller);
         for index in self.active.iter() {
             processed += self.process_ring(poller, index);
+        }
+        if processed == 0 && self.attention.is_poll_fd_in_use() {
+            // A late answer to a cancellation keeps the descriptor readable, on whatever ring.
+            processed +=
+                (0..self.rings.len()).map(|ring| self.process_ring(poller, ring)).sum::<usize>();
         }
         if processed > 0 {
             self.flush_after_callbacks();
@@ -170,7 +187,8 @@ impl<B: Backend> Engine<B> {
         }
         poller.tuner.in_flight_max = poller.tuner.in_flight_max.max(in_flight);
         batch.now_ns = now_ns;
-        let mut sums = Sums { now_ns, epoch_ns: poller.tuner.epoch_ns, ..Sums::default() };
+        let Tuner { epoch_ns, target_ns, .. } = poller.tuner;
+        let mut sums = Sums { now_ns, epoch_ns, target_ns, ..Sums::default() };
         for cqe in &cqes[..taken] {
             match Label::decode(cqe.user_data) {
                 Label::Operation(name) => {
@@ -190,6 +208,7 @@ impl<B: Backend> Engine<B> {
         add(&ring.completion.registered, sums.registered);
         poller.tuner.latency_sum_ns += sums.latency_ns;
         poller.tuner.samples += sums.samples;
+        poller.tuner.over_target += sums.over_target;
         // Last, and with release: a submitter that sees the permits sees the slots' state too.
         let completed = ring.completion.completed.load(Ordering::Relaxed) + batch.len as u64;
         ring.completion.completed.store(completed, Ordering::Release);
@@ -226,6 +245,7 @@ impl<B: Backend> Engine<B> {
             sums.bytes += result as u64;
             if submitted_ns >= sums.epoch_ns {
                 sums.samples += 1;
+                sums.over_target += u64::from(latency_ns > sums.target_ns);
                 ring.histogram.record(latency_ns);
             } else {
                 ring.histogram.record_cumulative_only(latency_ns);
@@ -359,7 +379,13 @@ impl<B: Backend> Engine<B> {
         }
     }
 
+    /// Housekeeping, when it is due: every few milliseconds.
+    #[inline]
     fn tick(&self, poller: &mut Poller, now_ns: u64) {
+        if now_ns >= poller.reap_pool_at_ns {
+            poller.reap_pool_at_ns = now_ns + REAP_POOL_EVERY_NS;
+            self.pool.reap();
+        }
         if poller.tuner.is_due(now_ns) {
             let total = self.rings.iter().map(EngineRing::in_flight).sum();
             self.selector.set_average(total);
@@ -381,11 +407,13 @@ impl<B: Backend> Engine<B> {
 struct Sums {
     now_ns: u64,
     epoch_ns: u64,
+    target_ns: u64,
     bytes: u64,
     failed: u64,
     registered: u64,
     latency_ns: u64,
     samples: u64,
+    over_target: u64,
 }
 
 impl Batch {

@@ -133,14 +133,10 @@ impl<B: Backend> Engine<B> {
         Some(self.rings.get(ring)?.histogram.cumulative())
     }
 
-    /// The controller's last decisions, oldest first; at most 1024 are kept. Waits for a poller to
-    /// leave the kernel.
+    /// The controller's last decisions, oldest first; at most 1024 are kept.
     #[must_use]
     pub fn decisions(&self) -> Vec<DecisionRecord> {
-        match self.gate.enter(None) {
-            Some(poller) => poller.tuner.decisions.iter().copied().collect(),
-            None => Vec::new(),
-        }
+        self.published.decisions()
     }
 
     /// The buffer pool.

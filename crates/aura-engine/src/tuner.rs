@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aura_aimd::{Controller, Decision, Latency, Window};
 use aura_histogram::Snapshot;
@@ -55,7 +56,15 @@ pub(crate) struct Published {
     pub(crate) throughput_bps: AtomicU64,
     /// When the last window was closed.
     pub(crate) window_closed_ns: AtomicU64,
+    /// A latency target for the controller to take over at the end of the window.
+    pub(crate) new_target: Mutex<Option<NewTarget>>,
+    /// The last decisions, oldest first.
+    decisions: Mutex<VecDeque<DecisionRecord>>,
 }
+
+/// A changed target; `None` goes back to the automatic ceiling.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewTarget(pub(crate) Option<u64>);
 
 /// The poller's part, touched only by the thread inside the gate.
 #[derive(Debug)]
@@ -68,8 +77,12 @@ pub(crate) struct Tuner {
     gap_ns: u64,
     /// Operations submitted before this moment say nothing about the present limit.
     pub(crate) epoch_ns: u64,
+    /// What the controller wants latencies compared with.
+    pub(crate) target_ns: u64,
     /// Samples of the present epoch in this window.
     pub(crate) samples: u64,
+    /// How many of them took longer than the target.
+    pub(crate) over_target: u64,
     /// Sum of all latencies in this window: divided by its length, by Little's law, the average
     /// in-flight.
     pub(crate) latency_sum_ns: u64,
@@ -79,7 +92,6 @@ pub(crate) struct Tuner {
     per_ring_bytes: Vec<u64>,
     per_ring_gated: Vec<u64>,
     scratch: Box<Snapshot>,
-    pub(crate) decisions: VecDeque<DecisionRecord>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,6 +118,7 @@ impl Tuner {
         let controller = controller.transpose().map_err(|_| {
             Error::Invalid("the in-flight limits and the latency target do not fit together")
         })?;
+        let target_ns = target_of(controller.as_ref());
         Ok(Self {
             controller,
             opened_ns: now_ns,
@@ -113,27 +126,21 @@ impl Tuner {
             last_at_work_ns: now_ns,
             gap_ns: 0,
             epoch_ns: 0,
+            target_ns,
             samples: 0,
+            over_target: 0,
             latency_sum_ns: 0,
             in_flight_max: 0,
             opened: Counters::default(),
             per_ring_bytes: vec![0; rings],
             per_ring_gated: vec![0; rings],
             scratch: Box::default(),
-            decisions: VecDeque::new(),
         })
     }
 
     /// The decision in force when the engine starts, or `None` without a controller.
     pub(crate) fn first(&self) -> Option<Decision> {
         self.controller.as_ref().map(Controller::decision)
-    }
-
-    /// Changes the latency target from now on; `None` goes back to the automatic ceiling.
-    pub(crate) fn set_target_ns(&mut self, target_ns: Option<u64>) {
-        if let Some(controller) = &mut self.controller {
-            controller.set_target_p99_ns(target_ns);
-        }
     }
 
     /// Notes that the poller is at work. A long time since it last was is a pause of the
@@ -179,8 +186,11 @@ impl Tuner {
         if let Some(controller) = &mut self.controller {
             let before = controller.decision();
             let decision = controller.on_window(&window);
+            if let Some(NewTarget(target_ns)) = lock(&published.new_target).take() {
+                controller.set_target_p99_ns(target_ns);
+            }
             if decision.limit_changed || decision.phase != before.phase {
-                self.record(&window, &decision);
+                published.record(&window, &decision);
             }
             if decision.limit_changed {
                 self.epoch_ns = now_ns;
@@ -189,6 +199,7 @@ impl Tuner {
             self.deal(&decision, rings);
             rings.iter().for_each(|ring| ring.histogram.swap_window());
         }
+        self.target_ns = target_of(self.controller.as_ref());
         self.open(now_ns, now);
         true
     }
@@ -238,10 +249,9 @@ impl Tuner {
     fn latency(&self) -> Latency {
         let snapshot = &self.scratch;
         let at = |p| snapshot.percentile(p).map_or(0, |found| (found.value_us * 1e3) as u64);
-        let target_ns = self.controller.as_ref().and_then(Controller::target_p99_ns);
         Latency {
             samples: snapshot.count(),
-            over_target: target_ns.map_or(0, |ns| snapshot.count_over(ns / 1000)),
+            over_target: self.over_target,
             p50_ns: at(50.0),
             p99_ns: at(99.0),
             mean_ns: snapshot.mean_us().map_or(0, |mean_us| (mean_us * 1e3) as u64),
@@ -269,11 +279,26 @@ impl Tuner {
         published.window_closed_ns.store(now_ns, Ordering::Relaxed);
     }
 
-    fn record(&mut self, window: &Window, decision: &Decision) {
-        if self.decisions.len() == DECISIONS_KEPT {
-            self.decisions.pop_front();
+    fn open(&mut self, now_ns: u64, now: Counters) {
+        self.opened = now;
+        self.opened_ns = now_ns;
+        (self.samples, self.over_target) = (0, 0);
+        (self.latency_sum_ns, self.in_flight_max, self.gap_ns) = (0, 0, 0);
+    }
+}
+
+impl Published {
+    /// The last decisions, oldest first.
+    pub(crate) fn decisions(&self) -> Vec<DecisionRecord> {
+        lock(&self.decisions).iter().copied().collect()
+    }
+
+    fn record(&self, window: &Window, decision: &Decision) {
+        let mut decisions = lock(&self.decisions);
+        if decisions.len() == DECISIONS_KEPT {
+            decisions.pop_front();
         }
-        self.decisions.push_back(DecisionRecord {
+        decisions.push_back(DecisionRecord {
             at_ns: window.now_ns,
             limit: decision.limit,
             batch: decision.batch,
@@ -285,19 +310,16 @@ impl Tuner {
         });
     }
 
-    fn open(&mut self, now_ns: u64, now: Counters) {
-        self.opened = now;
-        self.opened_ns = now_ns;
-        (self.samples, self.latency_sum_ns, self.in_flight_max, self.gap_ns) = (0, 0, 0, 0);
-    }
-}
-
-impl Published {
     pub(crate) fn announce(&self, decision: &Decision) {
         self.limit.store(decision.limit, Ordering::Relaxed);
         self.batch.store(decision.batch, Ordering::Relaxed);
         self.phase.store(decision.phase as i32, Ordering::Relaxed);
     }
+}
+
+/// Nothing panics under these locks, so poisoning means nothing.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Counters {
@@ -308,6 +330,11 @@ impl Counters {
             gated: sum.gated + ring.submission.gated.load(Ordering::Relaxed),
         })
     }
+}
+
+/// Without a target nothing is over it.
+fn target_of(controller: Option<&Controller>) -> u64 {
+    controller.and_then(Controller::target_p99_ns).unwrap_or(u64::MAX)
 }
 
 /// Splits `limit` in proportion to demand, at least one each, with nothing lost to rounding.

@@ -42,7 +42,8 @@ enum Patience {
 
 impl<B: Backend> Engine<B> {
     /// Processes what has completed; if nothing has, sleeps until something does or the timeout
-    /// (`None`: none) expires. Returns how many operations were processed.
+    /// (`None`: none; zero: as [`poll`](Self::poll)) expires. Returns how many operations were
+    /// processed.
     ///
     /// Operations that other threads submit while this sleeps are seen. Without a timeout, and
     /// with nothing in flight, there is nothing to wait for: it returns 0 after a short grace. It
@@ -54,6 +55,9 @@ impl<B: Backend> Engine<B> {
     /// [`Error::InCallback`] from a callback of this engine; the fatal error, once everything
     /// that completed before it was delivered.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<usize> {
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return self.poll();
+        }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let patience = deadline.map_or(Patience::WhileInFlight, Patience::Until);
         let processed = self.wait_with(patience)?;
@@ -160,8 +164,11 @@ impl<B: Backend> Engine<B> {
         let mut events = [const { std::mem::MaybeUninit::uninit() }; 8];
         match epoll::wait(epoll, &mut events, timeout.as_ref()) {
             Ok((ready, _)) => {
-                if ready.iter().any(|event| event.data.u64() == WAKE_EVENT) {
-                    poller.woken |= self.take_wake();
+                for event in ready.iter() {
+                    match event.data.u64() {
+                        WAKE_EVENT => poller.woken |= self.take_wake(),
+                        ring => self.active.mark(ring as usize),
+                    }
                 }
                 Ok(())
             }
