@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aura_engine::{Config, Op, RingSelect, Target};
 
@@ -59,14 +59,18 @@ fn a_cancelled_operation_is_not_repeated_however_fast_the_kernel_is() {
     // SAFETY: the memory is never given back.
     let request = unsafe { engine.submit(&read, 0, heard.hear()) }.unwrap();
     engine.flush().unwrap();
-    orders[0].linger_after_cancel_ms.store(200, Ordering::SeqCst);
     let poller = Arc::clone(&engine);
-    let poller = std::thread::spawn(move || poller.wait(Some(Duration::from_secs(2))));
+    let poller = std::thread::spawn(move || poller.wait(Some(Duration::from_secs(20))));
+    std::thread::sleep(Duration::from_millis(100)); // It sleeps by now.
+    orders[0].linger_after_cancel_ms.store(200, Ordering::SeqCst);
     engine.cancel(request).unwrap();
-    let _ = poller.join().unwrap();
-    let _ = writer.write_all(b"x"); // Ends the read if it still lives.
-    let _ = engine.drain(Some(Duration::from_secs(10)));
-    assert_eq!(heard.all(), [-libc::ECANCELED]);
+    let start = Instant::now();
+    while heard.all().is_empty() && start.elapsed() < Duration::from_secs(3) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    writer.write_all(b"x").unwrap(); // Ends the read if it lives on.
+    poller.join().unwrap().unwrap();
+    assert_eq!(heard.all(), [-libc::ECANCELED], "1: it was repeated, and read what came later");
 }
 
 /// A submitter hands over for the sleeping poller. If the kernel has no memory just then, somebody
@@ -81,9 +85,7 @@ fn what_the_kernel_refuses_for_now_does_not_stay_behind_a_sleeping_poller() {
         // SAFETY: the memory is never given back.
         unsafe { engine.submit(&read, 0, heard.hear()) }.unwrap();
         let poller = Arc::clone(&engine);
-        let poller = std::thread::spawn(move || {
-            while let Ok(1..) = poller.wait(None) {}
-        });
+        let poller = std::thread::spawn(move || while let Ok(1..) = poller.wait(None) {});
         std::thread::sleep(Duration::from_millis(100)); // It sleeps by now.
         for order in &orders {
             order.submit_errno.store(libc::EAGAIN, Ordering::SeqCst);
@@ -91,7 +93,7 @@ fn what_the_kernel_refuses_for_now_does_not_stay_behind_a_sleeping_poller() {
         }
         // SAFETY: no memory is named.
         unsafe { engine.submit(&Op::nop(), 0, heard.hear()) }.unwrap();
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         while heard.all().is_empty() && start.elapsed() < Duration::from_secs(5) {
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -52,7 +52,10 @@ fn a_fixed_limit_is_kept_by_all_rings_together() {
     for (limit, rings) in [(4, 3), (1, 4), (10, 4), (8, 2)] {
         for mode in [RingSelect::RoundRobin, RingSelect::Adaptive, RingSelect::CpuLocal] {
             let (taken, _) = filled(limit, rings, mode);
-            assert!(taken <= limit.into(), "{taken} in flight, limit {limit}, {rings} rings, {mode:?}");
+            assert!(
+                taken <= limit.into(),
+                "{taken} in flight, limit {limit}, {rings} rings, {mode:?}"
+            );
         }
     }
 }
