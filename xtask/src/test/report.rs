@@ -74,7 +74,7 @@ impl StepReport {
         if self.passed + self.failed > 1 {
             line += &format!(", {} passed", self.passed);
         }
-        if self.failed > 1 {
+        if self.failed > 0 && self.passed + self.failed > 1 {
             line += &format!(", {} failed", self.failed);
         }
         if !self.skipped.is_empty() {
