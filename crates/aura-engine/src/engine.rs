@@ -52,6 +52,8 @@ pub struct Engine<B: Backend = Ring> {
     /// No new operations. Set once, before anything is torn down.
     closing: AtomicBool,
     pub(crate) stopping: AtomicBool,
+    /// The next wake-up is meant to end the wait, not only to interrupt the sleep.
+    pub(crate) end_wait: AtomicBool,
     pub(crate) wake_pending: AtomicBool,
     pub(crate) wake_fd: OwnedFd,
     pub(crate) epoll: OnceLock<OwnedFd>,
@@ -100,6 +102,7 @@ impl<B: Backend> Engine<B> {
             fatal: AtomicI32::new(0),
             closing: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            end_wait: AtomicBool::new(false),
             wake_pending: AtomicBool::new(false),
             wake_fd,
             epoll: OnceLock::new(),
@@ -123,9 +126,9 @@ impl<B: Backend> Engine<B> {
         }
         // Without a controller: what was asked for, or whatever fits.
         let fixed = self.config.initial_in_flight.unwrap_or(entries);
-        let share = fixed.div_ceil(self.rings.len() as u32);
-        for ring in &self.rings {
-            ring.submission.limit.store(share.min(ring.backend.entries()), Ordering::Relaxed);
+        let alike = vec![0; self.rings.len()];
+        for (ring, share) in self.rings.iter().zip(tuner::shares(fixed, &alike)) {
+            ring.submission.limit.store(share, Ordering::Relaxed);
         }
         self.published.limit.store(fixed, Ordering::Relaxed);
         self.published.batch.store(crate::ring::BATCH as u32, Ordering::Relaxed);
@@ -198,7 +201,7 @@ impl<B: Backend> Engine<B> {
         let errno = error.raw_os_error().unwrap_or(libc::EIO);
         if self.fatal.compare_exchange(0, errno, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
             say!(Error, "io_uring_enter: {error}; the engine takes no more operations");
-            self.wake();
+            self.wake(); // To hear of it.
         }
     }
 

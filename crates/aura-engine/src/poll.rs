@@ -19,7 +19,7 @@ use crate::handle::{Handle, Label, SlotName};
 use crate::log::say;
 use crate::op::OpKind;
 use crate::ring::{BATCH, EngineRing, add};
-use crate::slot::{CANCEL_ASKED, Completed, REGISTERED_BUFFER, Slot};
+use crate::slot::{CANCEL_ASKED, Completed, REGISTERED_BUFFER, RETRIES_MAX, Slot};
 use crate::tuner::Tuner;
 
 /// What the thread inside the gate works with.
@@ -261,15 +261,22 @@ impl<B: Backend> Engine<B> {
     /// The kernel cancels buffered operations of a thread that ends, and those for which it cannot
     /// create a worker: they come back `-EFAULT` or `-ECANCELED` although nobody asked for that
     /// and nothing is wrong with them. A cancelled operation was not carried out, so it may be
-    /// done again; one that failed with `-EFAULT` may if doing it twice is the same as once. A real
-    /// `-EFAULT` comes back again and is then reported.
+    /// done again; one that failed with `-EFAULT` may if doing it twice is the same as once. Both
+    /// may also be the operation's own result, and then come back again and again until they are
+    /// reported.
     ///
     /// # Safety
     ///
     /// The slot's completion is in the caller's hands.
     unsafe fn goes_on(&self, ring: &EngineRing<B>, slot: &Slot, result: i32) -> bool {
-        let again = matches!(-result, libc::ECANCELED | libc::EFAULT);
-        if !again || slot.flags() & CANCEL_ASKED != 0 || self.is_closed() || !slot.count_retry() {
+        let most = match -result {
+            libc::ECANCELED => RETRIES_MAX,
+            libc::EFAULT => 3,
+            _ => return false,
+        };
+        // Under the lock, because the cancellation may be asked for at this very moment.
+        let mut end = ring.lock();
+        if slot.flags() & CANCEL_ASKED != 0 || self.fatal_error().is_some() {
             return false;
         }
         // SAFETY: the slot is ours until it is handed over again.
@@ -278,13 +285,12 @@ impl<B: Backend> Engine<B> {
         if -result == libc::EFAULT && !is_idempotent(kind, sqe.raw_fd(), sqe.is_registered_file()) {
             return false;
         }
+        if !slot.count_retry(most) {
+            return false;
+        }
         let name = SlotName { slot: ring.slots.index_of(slot), generation: slot.generation() };
-        let mut end = ring.lock();
         // SAFETY: the submitter's promise about the memory holds until the callback.
-        let pushed =
-            unsafe { ring.push_own(&mut end, &sqe.user_data(Label::Operation(name).encode())) };
-        drop(end);
-        pushed
+        unsafe { ring.push_own(&mut end, &sqe.user_data(Label::Operation(name).encode())) }
     }
 
     /// Calls back, and frees the slots.
@@ -331,7 +337,7 @@ impl<B: Backend> Engine<B> {
                 self.wake();
             }
         }
-        self.borrow_spare(index);
+        self.borrow_share(index);
     }
 
     fn deliver_stash(&self, poller: &mut Poller) -> usize {
@@ -348,17 +354,25 @@ impl<B: Backend> Engine<B> {
         stash.len()
     }
 
-    /// Lets a ring at its share have what the engine's limit leaves unused elsewhere, until
-    /// shares are dealt out anew.
-    fn borrow_spare(&self, index: usize) {
-        let total: u64 = self.rings.iter().map(EngineRing::in_flight).sum();
-        let spare = u64::from(self.published.limit.load(Ordering::Relaxed)).saturating_sub(total);
+    /// Lets a ring at its share have half of what other rings do not use of theirs, until shares
+    /// are dealt out anew. The sum stays the same.
+    fn borrow_share(&self, index: usize) {
         let ring = &self.rings[index];
-        let _writer = ring.lock();
-        let reachable = (ring.in_flight() + spare).min(ring.backend.entries().into());
-        if reachable > u64::from(ring.submission.limit.load(Ordering::Relaxed)) {
-            ring.submission.limit.store(reachable as u32, Ordering::Relaxed);
+        let limit = |ring: &EngineRing<B>| ring.submission.limit.load(Ordering::Relaxed);
+        let mut wanted = ring.backend.entries().saturating_sub(limit(ring));
+        if u64::from(limit(ring)) > ring.in_flight() {
+            return;
         }
+        let mut borrowed = 0;
+        for (_, other) in self.rings.iter().enumerate().filter(|(other, _)| *other != index) {
+            let _writer = other.lock();
+            let unused = u64::from(limit(other)).saturating_sub(other.in_flight());
+            let lent = (unused.div_ceil(2) as u32).min(wanted);
+            other.submission.limit.store(limit(other) - lent, Ordering::Relaxed);
+            (borrowed, wanted) = (borrowed + lent, wanted - lent);
+        }
+        let _writer = ring.lock();
+        ring.submission.limit.store(limit(ring) + borrowed, Ordering::Relaxed);
     }
 
     /// Strikes a ring off the active ones when it has been idle for a while.

@@ -17,7 +17,7 @@
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use aura_ring::Opcode;
@@ -282,18 +282,14 @@ impl<B: Backend> Engine<B> {
         ring: &crate::ring::EngineRing<B>,
         change: impl FnOnce() -> std::io::Result<()>,
     ) -> std::io::Result<()> {
-        let patience = Instant::now() + Duration::from_secs(1);
         loop {
-            ring.flush()?;
-            let end = ring.lock();
-            if end.batched == 0 {
-                return change();
-            }
-            drop(end);
-            if Instant::now() > patience {
+            if !ring.empty_queue()? {
                 return Err(std::io::Error::from_raw_os_error(libc::EAGAIN));
             }
-            std::thread::yield_now();
+            let _no_submitter = ring.lock();
+            if ring.backend.queued() == 0 {
+                return change();
+            }
         }
     }
 

@@ -8,6 +8,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use aura_histogram::LatencyHistogram;
 use aura_ring::{RingConfig, Sqe};
@@ -38,7 +39,7 @@ pub(crate) struct Submission {
     /// Those of them that use registered buffers. Written under `push`.
     pub(crate) registered: AtomicU64,
     /// How many may be in flight: this ring's share of the engine's limit, at most its entries.
-    /// Written when shares are dealt, read by submitters.
+    /// Written under `push`, when shares are dealt or borrowed.
     pub(crate) limit: AtomicU32,
     /// Queued operations that make a batch worth handing over. Written with `limit`.
     pub(crate) batch_threshold: AtomicU32,
@@ -170,6 +171,22 @@ impl<B: Backend> EngineRing<B> {
             Err(error) => return Err(error),
         }
         self.count_queued()
+    }
+
+    /// Hands over until the kernel has taken everything that was queued when this was called,
+    /// whoever had taken responsibility for it. `false` if it does not for a second.
+    pub(crate) fn empty_queue(&self) -> io::Result<bool> {
+        let patience = Instant::now() + Duration::from_secs(1);
+        while self.backend.queued() > 0 {
+            match self.backend.submit() {
+                Err(error) if !is_temporary(&error) => return Err(error),
+                // Nothing taken: another thread is at it, or the kernel has no memory just now.
+                Ok(0) | Err(_) if Instant::now() > patience => return Ok(false),
+                Ok(0) | Err(_) => std::thread::yield_now(),
+                Ok(_) => {}
+            }
+        }
+        Ok(true)
     }
 
     /// Sets `batched` to what really is queued, after something went differently than planned.

@@ -42,9 +42,9 @@ const STATE_BITS: u32 = 2;
 pub(crate) const CANCEL_ASKED: u8 = 1;
 /// It uses one of the user's registered buffers.
 pub(crate) const REGISTERED_BUFFER: u8 = 2;
-/// Two bits count how often it was handed to the kernel again.
-const RETRY_ONE: u8 = 0x40;
-pub(crate) const RETRIES_MAX: u8 = 3;
+/// The other six bits count how often it was handed to the kernel again.
+const RETRY_ONE: u8 = 4;
+pub(crate) const RETRIES_MAX: u8 = u8::MAX / RETRY_ONE;
 
 type Invoke = unsafe fn(*mut u8, Option<Completion>);
 
@@ -216,20 +216,21 @@ impl Slot {
         })
     }
 
-    /// Counts one more attempt, if there may be one.
-    pub(crate) fn count_retry(&self) -> bool {
+    /// Counts one more attempt, if there were fewer than `most`.
+    pub(crate) fn count_retry(&self, most: u8) -> bool {
         let flags = self.flags.load(Ordering::Relaxed);
-        let more = flags / RETRY_ONE < RETRIES_MAX;
+        let more = flags / RETRY_ONE < most;
         if more {
             self.flags.store(flags + RETRY_ONE, Ordering::Relaxed);
         }
         more
     }
 
-    /// Notes that the caller wants it cancelled. Under the submission lock.
-    pub(crate) fn ask_cancel(&self) {
-        let flags = self.flags.load(Ordering::Relaxed);
-        self.flags.store(flags | CANCEL_ASKED, Ordering::Relaxed);
+    /// Notes that the caller wants it cancelled, or could not have it so. Under the submission
+    /// lock.
+    pub(crate) fn ask_cancel(&self, asked: bool) {
+        let flags = self.flags.load(Ordering::Relaxed) & !CANCEL_ASKED;
+        self.flags.store(flags | if asked { CANCEL_ASKED } else { 0 }, Ordering::Relaxed);
     }
 
     #[inline]

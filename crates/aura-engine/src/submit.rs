@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Label, SlotName};
 use crate::op::{Op, OpKind};
-use crate::ring::add;
+use crate::ring::{HandedOver, add};
 use crate::select::Load;
 use crate::slot::REGISTERED_BUFFER;
 use crate::{Completion, resources::Resolved};
@@ -210,7 +210,16 @@ impl<B: Backend> Engine<B> {
         if op.kind == OpKind::Close {
             // Operations on the descriptor that are still queued, on whatever ring, must find it
             // open, and not another file that gets its number.
-            self.flush()?;
+            for ring in self.active.iter() {
+                match self.rings[ring].empty_queue() {
+                    Ok(true) => {}
+                    Ok(false) => return Err(Error::AtLimit),
+                    Err(error) => {
+                        self.latch_fatal(&error);
+                        return Err(Error::Shutdown);
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -292,11 +301,13 @@ impl<B: Backend> Engine<B> {
         }
         let target = Label::Operation(name).encode();
         let sqe = aura_ring::Sqe::cancel(target).user_data(Label::Cancel.encode());
+        // First, because the kernel may act at once: what it cancels must not be tried again.
+        slot.ask_cancel(true);
         // SAFETY: a cancellation names no memory.
         if !unsafe { ring.push_own(&mut end, &sqe) } {
+            slot.ask_cancel(false);
             return Ok(false);
         }
-        slot.ask_cancel();
         let queued = std::mem::take(&mut end.batched);
         drop(end);
         self.hand_over(index, queued);
@@ -304,15 +315,26 @@ impl<B: Backend> Engine<B> {
     }
 
     pub(crate) fn flush_ring(&self, index: usize) {
-        if let Err(error) = self.rings[index].flush() {
-            self.latch_fatal(&error);
-        }
+        self.heed(self.rings[index].flush());
     }
 
     #[inline]
     pub(crate) fn hand_over(&self, index: usize, queued: u32) {
-        if let Err(error) = self.rings[index].hand_over(queued) {
-            self.latch_fatal(&error);
+        self.heed(self.rings[index].hand_over(queued));
+    }
+
+    /// What is left when the kernel takes nothing for the moment is the poller's to try again; if
+    /// it sleeps, it has to be told.
+    #[inline]
+    fn heed(&self, handed_over: std::io::Result<HandedOver>) {
+        match handed_over {
+            Ok(HandedOver::All) => {}
+            Ok(HandedOver::Later) => {
+                if self.attention.nobody_else_submits() && !self.gate.is_mine() {
+                    self.wake();
+                }
+            }
+            Err(error) => self.latch_fatal(&error),
         }
     }
 }

@@ -218,6 +218,7 @@ impl Tuner {
             let entries = ring.backend.entries();
             // A limit that excludes nothing is no reason to hold any ring back.
             let share = if decision.limit >= all { entries } else { share.min(entries) };
+            let _writer = ring.lock();
             ring.submission.limit.store(share, Ordering::Relaxed);
             ring.submission.batch_threshold.store(decision.batch, Ordering::Relaxed);
         }
@@ -337,18 +338,18 @@ fn target_of(controller: Option<&Controller>) -> u64 {
     controller.and_then(Controller::target_p99_ns).unwrap_or(u64::MAX)
 }
 
-/// Splits `limit` in proportion to demand, at least one each, with nothing lost to rounding.
-fn shares(limit: u32, demand: &[u64]) -> impl Iterator<Item = u32> + '_ {
-    let rings = demand.len() as u64;
-    let spare = u64::from(limit).saturating_sub(rings);
-    // One added to each, so that a ring without demand can begin, and the sum is never zero.
+/// Splits `limit` in proportion to demand, with nothing lost to rounding; at least one each if
+/// there are enough.
+pub(crate) fn shares(limit: u32, demand: &[u64]) -> impl Iterator<Item = u32> + '_ {
+    let least = u32::from(limit as usize >= demand.len());
+    let spare = u64::from(limit) - u64::from(least) * demand.len() as u64;
+    // One added to each, so that the sum is never zero.
     let total: u64 = demand.iter().map(|d| d + 1).sum();
-    let mut dealt = (0, 0);
+    let (mut seen, mut dealt) = (0, 0);
     demand.iter().map(move |d| {
-        let (seen, given) = (dealt.0 + d + 1, dealt.1);
-        let upto = spare * seen / total;
-        dealt = (seen, upto);
-        1 + (upto - given) as u32
+        seen += d + 1;
+        let before = std::mem::replace(&mut dealt, spare * seen / total);
+        least + (dealt - before) as u32
     })
 }
 
@@ -364,9 +365,9 @@ mod tests {
             demand in prop::collection::vec(0u64..10_000, 1..64),
         ) {
             let dealt: Vec<u32> = shares(limit, &demand).collect();
-            prop_assert!(dealt.iter().all(|share| *share >= 1));
-            let sum: u32 = dealt.iter().sum();
-            prop_assert_eq!(sum, limit.max(demand.len() as u32));
+            let enough = limit as usize >= demand.len();
+            prop_assert!(!enough || dealt.iter().all(|share| *share >= 1));
+            prop_assert_eq!(dealt.iter().sum::<u32>(), limit);
         }
     }
 

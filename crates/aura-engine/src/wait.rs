@@ -191,7 +191,7 @@ impl<B: Backend> Engine<B> {
         poller.wake_armed = unsafe { ring.push_own(&mut end, &sqe) };
     }
 
-    /// Makes a poller that sleeps return, or the next one that would.
+    /// Makes a poller that sleeps look around, or the next one that would sleep.
     pub(crate) fn wake(&self) {
         // A full counter is as good as an increment.
         let _ = rustix::io::write(&self.wake_fd, &1u64.to_ne_bytes());
@@ -199,10 +199,11 @@ impl<B: Backend> Engine<B> {
         self.wake_pending.store(true, Ordering::Release);
     }
 
-    /// Empties the wake-up descriptor; whether it held anything.
+    /// Empties the wake-up descriptor; whether the wait is to end.
     pub(crate) fn take_wake(&self) -> bool {
         self.wake_pending.store(false, Ordering::Release);
-        rustix::io::read(&self.wake_fd, &mut [0u8; 8]).is_ok()
+        let _ = rustix::io::read(&self.wake_fd, &mut [0u8; 8]);
+        self.end_wait.swap(false, Ordering::AcqRel)
     }
 
     /// Runs the event loop on this thread until [`stop`](Self::stop) is called, then delivers what
@@ -227,6 +228,7 @@ impl<B: Backend> Engine<B> {
     /// callbacks, from signal handlers.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+        self.end_wait.store(true, Ordering::Release);
         self.wake();
     }
 
