@@ -15,7 +15,7 @@ use crate::window::{Window, WindowGoal};
 /// The controller. See the [crate's documentation](crate) for an example.
 ///
 /// It starts in [`Phase::Passthrough`]. Feed it a [`Window`] whenever [`goal`](Self::goal) is met and
-/// obey the [`Decision`]. It is a plain value of about 2 KiB; put a lock around it if several
+/// obey the [`Decision`]. It is a plain value of less than 3 KiB; put a lock around it if several
 /// threads feed it.
 #[derive(Clone, Debug)]
 pub struct Controller {
@@ -58,6 +58,8 @@ pub struct Controller {
     pub(crate) stable_since_ns: u64,
     pub(crate) next_trial_ns: u64,
     pub(crate) trial_doublings: u32,
+    /// Whether the next trial looks upwards; they alternate.
+    pub(crate) trial_up: bool,
     pub(crate) idle_ns: u64,
     pub(crate) paused_ns: u64,
     /// The limit in force before the load went away.
@@ -127,6 +129,7 @@ impl Controller {
             stable_since_ns: 0,
             next_trial_ns: 0,
             trial_doublings: 0,
+            trial_up: config.seed.is_multiple_of(2),
             idle_ns: 0,
             paused_ns: 0,
             resume: None,

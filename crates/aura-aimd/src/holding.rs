@@ -52,6 +52,10 @@ impl Controller {
     fn obey_target(&mut self, window: &Window, target_ns: u64) -> bool {
         let (limit, clock_ns) = (self.limit, self.sanity.clock_ns);
         let wish = self.keeper.observe(window, limit, target_ns, clock_ns);
+        if self.infeasible && self.keeper.is_kept() {
+            self.infeasible = false;
+            self.reason = Reason::TargetSlack;
+        }
         let (next, reason) = match wish {
             Wish::Hold => return false,
             Wish::BackOff(_) | Wish::Ease(_) if limit <= self.config.min_limit => {
@@ -120,7 +124,7 @@ impl Controller {
         let room = self.config.target_p99_ns.is_none() || self.keeper.has_room();
         let away = match (up > home && room, down < home) {
             _ if self.bounded_by_target => home,
-            (true, true) if home <= self.floor || self.rng.coin() => up,
+            (true, true) if home <= self.floor || self.trial_up => up,
             (_, true) if home > self.floor => down,
             (true, _) => up,
             _ => home,
@@ -129,6 +133,7 @@ impl Controller {
             self.schedule_trial();
             return;
         }
+        self.trial_up = away < home;
         let trial = Trial::new(home, away, self.rng.coin());
         let limit = trial.limit();
         self.mode = Mode::Trial(trial);

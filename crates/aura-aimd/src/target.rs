@@ -5,6 +5,12 @@ use crate::search::backoff_factor;
 use crate::stats::{LATE_SHARE, late_deviations};
 use crate::window::Window;
 
+/// Evidence about a limit is halved when it is older than this many seconds of operations, and more
+/// than this many samples: with fewer, a share of one percent cannot be told from two.
+const MEMORY_SECONDS: f64 = 10.0;
+const MEMORY_SAMPLES: f64 = 20_000.0;
+/// Windows in a row that make a relief: fewer may lie between two clumps.
+const RELIEFS: u32 = 6;
 /// Windows per stretch over which clumping is measured: a queue that has grown forgets it within.
 const STRETCH_WINDOWS: u32 = 6;
 /// A window this long is not worth waiting for a second time.
@@ -37,6 +43,8 @@ pub(crate) struct Keeper {
     /// The same counts for a stretch of several windows, longer than a queue's memory.
     stretch: (u32, f64, f64),
     alarms: u32,
+    /// Windows in a row that were far more punctual than the evidence so far.
+    reliefs: u32,
     bad: Option<Bad>,
     /// Where the present series of easings began, and the share of late operations there.
     eased_from: Option<(u32, f64)>,
@@ -61,6 +69,7 @@ impl Keeper {
             dispersion: 10.0,
             stretch: (0, 0.0, 0.0),
             alarms: 0,
+            reliefs: 0,
             bad: None,
             eased_from: None,
             inherent: None,
@@ -69,7 +78,8 @@ impl Keeper {
 
     /// A new limit: its lateness is unknown, only the noise is kept.
     pub(crate) fn restart(&mut self) {
-        (self.samples, self.late, self.alarms) = (0.0, 0.0, 0);
+        (self.samples, self.late) = (0.0, 0.0);
+        (self.alarms, self.reliefs) = (0, 0);
         self.stretch = (0, 0.0, 0.0);
     }
 
@@ -109,7 +119,13 @@ impl Keeper {
         if latency.samples == 0 {
             return Wish::Hold;
         }
+        self.notice_relief(latency.samples as f64, latency.over_target as f64);
         self.learn_clumping(latency.samples as f64, latency.over_target as f64);
+        // Old evidence fades, or an hour of punctuality would hide a minute of lateness.
+        let second = window.operations_per_second();
+        if self.samples > (MEMORY_SECONDS * second).max(MEMORY_SAMPLES) {
+            (self.samples, self.late) = (self.samples / 2.0, self.late / 2.0);
+        }
         self.samples += latency.samples as f64;
         self.late += latency.over_target as f64;
 
@@ -125,7 +141,7 @@ impl Keeper {
             return Wish::BackOff((f64::from(limit) * factor) as u32);
         }
 
-        let mut aim = self.aim(window.operations_per_second());
+        let mut aim = self.aim(second);
         if let Some((share, until_ns)) = self.inherent
             && clock_ns < until_ns
         {
@@ -142,7 +158,6 @@ impl Keeper {
         if share + 2.0 * error < 0.6 * aim {
             let next = step(limit, share.max(0.5 / self.samples), aim);
             self.eased_from = None;
-            let second = window.operations_per_second();
             return self.below_bad(limit, next, clock_ns, second).map_or(Wish::Hold, Wish::Raise);
         }
         Wish::Hold
@@ -174,12 +189,29 @@ impl Keeper {
             && self.late - 2.0 * sqrt(self.dispersion * self.late) > LATE_SHARE * self.samples
     }
 
+    /// Whether the present limit keeps the target, beyond doubt.
+    pub(crate) fn is_kept(&self) -> bool {
+        let late = self.late + 2.0 * sqrt(self.dispersion * (self.late + self.dispersion));
+        late < LATE_SHARE * self.samples
+    }
+
     /// The share p to aim at, so that seconds with more than 1 % late are rare:
     /// p + 2.5·√(D·p/n) = 1 % for the n operations of a second.
     fn aim(&self, per_second: f64) -> f64 {
         let b = 2.5 * sqrt(self.dispersion / per_second.max(1.0));
         let root = 0.5 * (sqrt(b * b + 4.0 * LATE_SHARE) - b);
         (root * root).max(1e-4)
+    }
+
+    /// Starts afresh when the service has plainly become faster: what was late before is history.
+    fn notice_relief(&mut self, samples: f64, late: f64) {
+        let expected = samples * self.late / self.samples.max(1.0);
+        let relief = expected >= 20.0 && late < expected / 4.0;
+        self.reliefs = if relief { self.reliefs + 1 } else { 0 };
+        if self.reliefs >= RELIEFS {
+            self.restart();
+            self.dispersion = Self::new().dispersion;
+        }
     }
 
     fn learn_clumping(&mut self, samples: f64, late: f64) {
@@ -267,6 +299,18 @@ mod tests {
         assert_eq!(keeper.bad.map(|bad| bad.until_ns), Some(27));
         keeper.remember_bad(200, 30, 10);
         assert_eq!(keeper.bad.map(|bad| bad.until_ns), Some(40));
+    }
+
+    #[test]
+    fn old_punctuality_does_not_hide_new_lateness() {
+        let mut keeper = Keeper::new();
+        for _ in 0..36_000 {
+            keeper.observe(&window(60), 100, 1_000_000, 0);
+        }
+        assert!(keeper.is_kept() && !keeper.is_violated());
+        let eased = (0..600)
+            .position(|_| matches!(keeper.observe(&window(140), 100, 1_000_000, 0), Wish::Ease(_)));
+        assert!(eased.is_some_and(|windows| windows < 300), "{eased:?}");
     }
 
     #[test]

@@ -67,6 +67,12 @@ fn nonsense_never_breaks_the_bounds() {
 }
 
 #[test]
+fn the_controller_is_a_small_value() {
+    let size = size_of::<Controller>();
+    assert!(size <= 3_072, "{size} bytes: the documentation promises less than 3 KiB");
+}
+
+#[test]
 fn equal_windows_give_equal_decisions() {
     let story = |seed| {
         let mut device = SharedQueue::new(32, Service::Flash(80_000.0));
@@ -120,6 +126,20 @@ fn a_target_set_later_is_kept_and_removed() {
     assert_eq!(controller.target_p99_ns(), Some(2 * MS));
     controller.set_target_p99_ns(Some(0));
     assert_eq!(controller.target_p99_ns(), Some(10 * MS));
+}
+
+#[test]
+fn an_infeasible_target_is_flagged_only_while_it_is() {
+    // 160 µs of service never fit into 120 µs; at 40 µs they do. The device becomes that fast.
+    let mut device = crate::sim::Sped::new(SharedQueue::new(16, Service::Flash(160_000.0)), SEC);
+    let config = Config { target_p99_ns: Some(120_000), max_limit: 256, ..Config::default() };
+    let mut controller = Controller::new(config).expect("valid");
+    let mut load = Load::closed(256);
+    let trace = crate::sim::run(&mut device, &mut load, &mut controller, &seconds(3.0, 1));
+    assert!(trace.gave(Reason::TargetInfeasible, 0, SEC));
+    assert_eq!(trace.limit_at(SEC), 4);
+    assert!(!controller.is_infeasible());
+    assert!(trace.limit_at(3 * SEC) >= 12, "{}", trace.story());
 }
 
 #[test]

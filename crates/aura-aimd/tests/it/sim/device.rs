@@ -163,3 +163,32 @@ impl Device for StripedDies {
         self.refresh();
     }
 }
+
+/// A shared queue that becomes four times as fast at some time.
+#[derive(Debug)]
+pub struct Sped {
+    inner: SharedQueue,
+    from_ns: u64,
+}
+
+impl Sped {
+    pub fn new(inner: SharedQueue, from_ns: u64) -> Self {
+        Self { inner, from_ns }
+    }
+}
+
+impl Device for Sped {
+    fn submit(&mut self, now_ns: u64, operation: Operation, rng: &mut Rng) {
+        let work_ns = self.inner.service.sample_ns(rng);
+        let work_ns = if now_ns < self.from_ns { work_ns } else { work_ns / 4 };
+        self.inner.station.submit(now_ns, operation.id, work_ns);
+    }
+
+    fn next_event_ns(&self) -> u64 {
+        self.inner.next_event_ns()
+    }
+
+    fn advance(&mut self, now_ns: u64, rng: &mut Rng, done: &mut Vec<u32>) {
+        self.inner.advance(now_ns, rng, done);
+    }
+}

@@ -20,7 +20,7 @@ mod run;
 mod shaped;
 mod trace;
 
-pub use device::{Device, Operation, Service, SharedQueue, Station, StripedDies};
+pub use device::{Device, Operation, Service, SharedQueue, Sped, Station, StripedDies};
 pub use load::Load;
 pub use policy::{Fixed, Policy};
 pub use rng::Rng;
