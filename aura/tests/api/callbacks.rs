@@ -201,7 +201,8 @@ fn a_panic_whose_payload_panics_when_dropped_loses_nothing() {
         engine.nop(outcomes.hear()).unwrap();
     }
     let drained = within(Duration::from_secs(30), "draining", move || {
-        let drained = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| engine.drain(5_000)));
+        let drained =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| engine.drain(5_000)));
         std::mem::forget(engine); // It may be beyond repair.
         drained.is_ok()
     });

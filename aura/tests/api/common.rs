@@ -98,7 +98,9 @@ impl Outcomes {
 #[track_caller]
 pub(crate) fn outcome(
     engine: &Engine,
-    submit: impl FnOnce(Box<dyn FnOnce(aura::Result<usize>) + Send>) -> aura::Result<aura::RequestHandle>,
+    submit: impl FnOnce(
+        Box<dyn FnOnce(aura::Result<usize>) + Send>,
+    ) -> aura::Result<aura::RequestHandle>,
 ) -> Result<usize, i32> {
     let outcomes = Outcomes::default();
     submit(Box::new(outcomes.hear())).expect("the submission is accepted");

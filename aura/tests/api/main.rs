@@ -1,8 +1,16 @@
 //! The crate held to its reference: what there is, what it does with good and bad arguments, and
 //! what it promises about threads, limits, errors and its end.
 
+mod arguments;
 mod callbacks;
 mod common;
+mod ending;
+mod handles;
+mod limits;
+mod numbers;
+mod operations;
 mod processing;
+mod registered;
 mod stopping;
+mod surface;
 mod watching;
