@@ -172,6 +172,11 @@ impl<B: Backend> Engine<B> {
         self.rings.iter().map(EngineRing::in_flight).sum()
     }
 
+    /// Operations on all rings that are in flight, or whose callbacks have not returned.
+    pub(crate) fn outstanding(&self) -> u64 {
+        self.rings.iter().map(EngineRing::outstanding).sum()
+    }
+
     /// Changes the latency target while the engine runs; `None` goes back to the automatic
     /// ceiling. It takes effect at the end of the controller's present window.
     pub fn set_target_p99(&self, target: Option<Duration>) {

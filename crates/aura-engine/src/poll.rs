@@ -35,6 +35,8 @@ pub(crate) struct Poller {
     pub(crate) woken: bool,
     /// It slept since it last took a completion.
     pub(crate) slept: bool,
+    /// Operations were queued once more, and wait to be handed over.
+    repeats: bool,
     /// When the pool is next asked to give back idle memory.
     reap_pool_at_ns: u64,
 }
@@ -76,6 +78,7 @@ impl Poller {
             wake_armed: false,
             woken: false,
             slept: false,
+            repeats: false,
             reap_pool_at_ns: 0,
         }
     }
@@ -120,7 +123,7 @@ impl<B: Backend> Engine<B> {
             processed +=
                 (0..self.rings.len()).map(|ring| self.process_ring(poller, ring)).sum::<usize>();
         }
-        if processed > 0 {
+        if processed > 0 || std::mem::take(&mut poller.repeats) {
             self.flush_after_callbacks();
         }
         if self.resources.is_draining() {
@@ -203,6 +206,7 @@ impl<B: Backend> Engine<B> {
                 Label::Cancel => {}
             }
         }
+        poller.repeats |= sums.repeats;
         add(&ring.completion.bytes, sums.bytes);
         add(&ring.completion.failed, sums.failed);
         add(&ring.completion.registered, sums.registered);
@@ -234,6 +238,7 @@ impl<B: Backend> Engine<B> {
         };
         // SAFETY: its completion is in our hands.
         if result < 0 && unsafe { self.goes_on(ring, slot, result) } {
+            sums.repeats = true;
             return None;
         }
         // SAFETY: as above, and this thread is the reaping one.
@@ -310,12 +315,14 @@ impl<B: Backend> Engine<B> {
             // SAFETY: completed by `account`, on this thread, and called here only.
             let call = AssertUnwindSafe(|| unsafe { slot.run(completion) });
             if let Err(panic) = catch_unwind(call) {
-                self.note_panic(&*panic);
+                self.note_panic(panic);
             }
         }
         CALLBACK_DEPTH.with(|depth| depth.set(depth.get() - 1));
         self.attention.end_callbacks();
         self.dispatching_ns.store(0, Ordering::Relaxed);
+        let delivered = ring.completion.delivered.load(Ordering::Relaxed) + done.len() as u64;
+        ring.completion.delivered.store(delivered, Ordering::Release);
         let mut end = ring.lock();
         // SAFETY: under the lock, on the reaping thread, after their callbacks.
         unsafe { ring.slots.retire(&mut end.free, done.iter().map(|done| done.slot)) };
@@ -408,11 +415,15 @@ impl<B: Backend> Engine<B> {
     }
 
     #[cold]
-    fn note_panic(&self, panic: &(dyn std::any::Any + Send)) {
+    fn note_panic(&self, panic: Box<dyn std::any::Any + Send>) {
         self.callback_panics.fetch_add(1, Ordering::Relaxed);
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         say!(Error, "a completion callback panicked: {}", text.unwrap_or("(no message)"));
+        // What it carried is the user's, and may panic when it is dropped, even repeatedly.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            std::mem::forget(again);
+        }
     }
 }
 
@@ -428,6 +439,8 @@ struct Sums {
     latency_ns: u64,
     samples: u64,
     over_target: u64,
+    /// Some of them were queued once more.
+    repeats: bool,
 }
 
 impl Batch {

@@ -53,6 +53,8 @@ pub(crate) struct Submission {
 pub(crate) struct Completions {
     /// User operations ever completed, counted before their callbacks run.
     pub(crate) completed: AtomicU64,
+    /// Those of them whose callbacks have returned.
+    pub(crate) delivered: AtomicU64,
     /// Those of them that used registered buffers.
     pub(crate) registered: AtomicU64,
     /// Bytes read and written.
@@ -128,6 +130,12 @@ impl<B: Backend> EngineRing<B> {
         let completed = self.completion.completed.load(Ordering::Acquire);
         // Read second, so that the difference is never negative.
         self.submission.submitted.load(Ordering::Acquire).saturating_sub(completed)
+    }
+
+    /// User operations in flight, or whose callbacks have not returned.
+    pub(crate) fn outstanding(&self) -> u64 {
+        let delivered = self.completion.delivered.load(Ordering::Acquire);
+        self.submission.submitted.load(Ordering::Acquire).saturating_sub(delivered)
     }
 
     /// User operations on registered buffers in flight.

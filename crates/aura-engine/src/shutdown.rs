@@ -54,7 +54,7 @@ impl<B: Backend> Engine<B> {
         let mut deadline = Instant::now() + quiet;
         loop {
             let processed = self.process_for(Duration::from_millis(20));
-            let left = self.in_flight();
+            let left = self.outstanding();
             let now = Instant::now();
             match processed {
                 _ if left == 0 => return 0,
@@ -86,7 +86,7 @@ impl<B: Backend> Drop for Engine<B> {
              given up"
         );
         for ring in &mut self.rings {
-            if ring.in_flight() > 0 {
+            if ring.outstanding() > 0 {
                 ring.slots.abandon();
             }
         }

@@ -94,7 +94,9 @@ impl<B: Backend> Engine<B> {
                 return Ok(processed);
             }
             self.check_fatal()?;
-            if poller.woken {
+            // The wake-up that came with the stop may have reached another thread's wait.
+            let stopped = matches!(patience, Patience::Forever) && self.is_stopping();
+            if poller.woken || stopped {
                 return Ok(0);
             }
             let ends = match patience {
@@ -136,6 +138,8 @@ impl<B: Backend> Engine<B> {
     /// One system call hands over and sleeps.
     fn sleep_in_ring(&self, timeout: Option<Duration>) -> Result<()> {
         let ring = &self.rings[0];
+        // There is always the wake-up to be taken off the queue, or this would not sleep again.
+        self.active.mark(0);
         ring.lock().batched = 0;
         match ring.backend.wait(timeout) {
             Ok(Wake::Ready | Wake::TimedOut) => {}
@@ -212,7 +216,7 @@ impl<B: Backend> Engine<B> {
     /// Ends early when the engine has a fatal error or is shut down; see
     /// [`fatal_error`](Self::fatal_error). Does nothing in a callback of this engine.
     pub fn run(&self) {
-        while !self.stopping.load(Ordering::SeqCst) {
+        while !self.is_stopping() {
             if let Err(error) = self.wait_with(Patience::Forever) {
                 say!(Error, "the event loop ends: {error}");
                 break;
@@ -224,6 +228,10 @@ impl<B: Backend> Engine<B> {
         self.stopping.store(false, Ordering::SeqCst);
     }
 
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
     /// Ends [`run`](Self::run), and a [`wait`](Self::wait) that sleeps. From any thread, from
     /// callbacks, from signal handlers.
     pub fn stop(&self) {
@@ -232,8 +240,8 @@ impl<B: Backend> Engine<B> {
         self.wake();
     }
 
-    /// Processes completions until nothing is in flight any more, or the timeout (`None`: none)
-    /// expires; returns how many operations this call processed. Submitting goes on meanwhile, and
+    /// Processes completions until nothing is in flight any more and all callbacks have returned,
+    /// or the timeout (`None`: none) expires; returns how many operations this call processed. Submitting goes on meanwhile, and
     /// what is submitted is waited for.
     ///
     /// # Errors
@@ -245,7 +253,7 @@ impl<B: Backend> Engine<B> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut processed = self.poll()?;
         loop {
-            let in_flight = self.in_flight();
+            let in_flight = self.outstanding();
             if in_flight == 0 {
                 return Ok(processed);
             }
