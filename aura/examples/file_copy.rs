@@ -45,8 +45,8 @@ fn main() -> ExitCode {
 
 /// Copies, and returns when the copy is durable.
 ///
-/// The callbacks only report. All decisions are made here, on the thread that waits; so they need
-/// no locks and can use `?`.
+/// The callbacks only report. All decisions are made here, on the thread that waits, where errors
+/// can be returned.
 fn copy(engine: &Engine, job: &CopyJob) -> Outcome {
     let (sender, completions) = mpsc::channel();
     let copier = Copier { engine, job, sender };
@@ -89,7 +89,7 @@ fn copy(engine: &Engine, job: &CopyJob) -> Outcome {
                 if filled.bytes.is_empty() {
                     pieces -= 1;
                 } else {
-                    copier.write(filled)?; // Where the space ended, say; this one then says so.
+                    copier.write(filled)?; // If the space ends there, this one says so.
                 }
             }
         }

@@ -92,8 +92,8 @@ fn registered_buffers(arguments: &[OsString]) -> Outcome {
         engine.read(pipe.as_raw_fd(), BufferRef::fixed_index(FOR_PIPE), 5, 0, callback)
     })?;
     engine.flush()?;
-    // The read waits for data, so this cannot be done at once. It returns nevertheless; unlike
-    // `unregister_buffers` it may be called in callbacks.
+    // The read waits for data, so this cannot be done at once. It returns nevertheless, where
+    // `unregister_buffers` would wait.
     engine.request_unregister_buffers()?;
     check("new operations are refused with EBUSY", refusal(&engine, &file) == Some(libc::EBUSY))?;
     other_end.write_all(b"hello")?;
@@ -103,6 +103,7 @@ fn registered_buffers(arguments: &[OsString]) -> Outcome {
     engine.poll()?; // Its buffer was the last in use: now they are unregistered.
     check("then it is gone (ENOENT)", refusal(&engine, &file) == Some(libc::ENOENT))?;
 
+    // So far only their life cycle: operations go by descriptor, and none names a registered file.
     println!("Registered files");
     engine.register_files(&[file.as_raw_fd(), -1])?;
     engine.update_file(1, pipe.as_raw_fd())?; // -1 was a place kept free.

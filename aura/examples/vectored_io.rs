@@ -39,7 +39,12 @@ fn vectored_io(arguments: &[OsString]) -> Outcome {
     // Declared before the engine, so closed after it: the descriptor stays good while in use.
     let file = match arguments {
         [] => tempfile::tempfile()?,
-        [path] => OpenOptions::new().read(true).write(true).create_new(true).open(path)?,
+        [path] => OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .map_err(|error| format!("{}: {error}", path.display()))?,
         _ => return Err("it takes one file; try --help".into()),
     };
     let fd = file.as_raw_fd();

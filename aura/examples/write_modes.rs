@@ -97,9 +97,11 @@ struct NewFile<'a> {
 
 impl<'a> NewFile<'a> {
     fn create(path: &'a Path, flags: i32) -> io::Result<Self> {
-        let file =
-            OpenOptions::new().write(true).create_new(true).custom_flags(flags).open(path)?;
-        Ok(Self { file, path })
+        let mut new = Self { file: File::create_new(path)?, path };
+        // In a second step, because a file system without direct writes refuses to open the file
+        // only after it has made it; then it must be removed.
+        new.file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
+        Ok(new)
     }
 }
 
