@@ -148,9 +148,8 @@ fn what_the_kernel_refuses_is_reported_verbatim() {
     assert_eq!(read(closed), Err(libc::EBADF));
     assert_eq!(read(directory.as_raw_fd()), Err(libc::EISDIR));
     // SAFETY: as above.
-    let write = outcome(&engine, |done| unsafe {
-        engine.write(read_only.as_raw_fd(), memory, 1, 0, done)
-    });
+    let write =
+        outcome(&engine, |done| unsafe { engine.write(read_only.as_raw_fd(), memory, 1, 0, done) });
     assert_eq!(write, Err(libc::EBADF));
     assert_eq!(outcome(&engine, |done| engine.fsync(closed, done)), Err(libc::EBADF));
     assert_eq!(outcome(&engine, |done| engine.close(closed, done)), Err(libc::EBADF));

@@ -2,15 +2,20 @@
 //! what it promises about threads, limits, errors and its end.
 
 mod arguments;
+mod broken;
 mod callbacks;
 mod common;
+mod departures;
 mod ending;
+#[cfg(feature = "async")]
+mod futures;
 mod handles;
 mod limits;
 mod numbers;
 mod operations;
 mod processing;
 mod registered;
+mod sharing;
 mod stopping;
 mod surface;
 mod watching;

@@ -130,8 +130,7 @@ fn the_pool_counts_what_is_handed_out() {
     let engine = small_engine();
     let stats = || engine.buffer_stats().unwrap();
     assert_eq!((stats().total_buffers(), stats().total_allocated_bytes()), (0, 0));
-    let buffers: Vec<_> =
-        [1, 4096, 100_000].map(|len| engine.allocate_buffer(len).unwrap()).into();
+    let buffers: Vec<_> = [1, 4096, 100_000].map(|len| engine.allocate_buffer(len).unwrap()).into();
     assert_eq!(stats().total_buffers(), 3);
     assert!(stats().total_allocated_bytes() >= 104_097);
     assert!((2..=256).contains(&stats().shard_count()));

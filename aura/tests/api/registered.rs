@@ -106,8 +106,10 @@ fn registrations_that_make_no_sense_are_refused() {
     let shared = lasting(8192, 0).as_mut_ptr();
     // SAFETY: only the ranges matter; nothing is accessed through either.
     let overlapping = unsafe {
-        [std::slice::from_raw_parts_mut(shared, 4097),
-         std::slice::from_raw_parts_mut(shared.add(4096), 4096)]
+        [
+            std::slice::from_raw_parts_mut(shared, 4097),
+            std::slice::from_raw_parts_mut(shared.add(4096), 4096),
+        ]
     };
     is_invalid(register(&engine, &overlapping));
     let too_many: Vec<&mut [u8]> = (0..12_289).map(|_| lasting(1, 0)).collect();
