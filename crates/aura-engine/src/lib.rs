@@ -8,6 +8,7 @@
 //! | `op` | operations with checked arguments |
 //! | `submit`, `select` | the way in: choosing a ring, slots, batches, cancelling |
 //! | `poll`, `wait` | the way out: processing completions, sleeping, the event loop |
+//! | `room`, `repeat` | room for a submission at the limit; operations that have to be repeated |
 //! | `attention` | how submitters and a sleeping poller do not miss each other |
 //! | `slot`, `handle`, `directory` | where an operation lives, and the names it has |
 //! | `ring`, [`backend`] | one ring; the interface to the kernel |
@@ -30,8 +31,10 @@ pub mod log;
 mod mapping;
 mod op;
 mod poll;
+mod repeat;
 mod resources;
 mod ring;
+mod room;
 mod select;
 mod shutdown;
 mod slot;

@@ -17,9 +17,8 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Label, SlotName};
 use crate::log::say;
-use crate::op::OpKind;
 use crate::ring::{BATCH, EngineRing, add};
-use crate::slot::{CANCEL_ASKED, Completed, REGISTERED_BUFFER, RETRIES_MAX, Slot};
+use crate::slot::{Completed, REGISTERED_BUFFER};
 use crate::tuner::Tuner;
 
 /// What the thread inside the gate works with.
@@ -28,7 +27,7 @@ pub(crate) struct Poller {
     pub(crate) tuner: Tuner,
     /// Accounted for, not called back yet: completions taken off a queue by a submitter that
     /// looked for room. Submitters do not call back.
-    stash: Vec<(usize, Done)>,
+    pub(crate) stash: Vec<(usize, Done)>,
     /// A poll operation on the wake-up descriptor is in flight.
     pub(crate) wake_armed: bool,
     /// Somebody asked for a sleeping poller to return.
@@ -46,13 +45,13 @@ const REAP_POOL_EVERY_NS: u64 = 1_000_000_000;
 
 /// A completed operation whose callback is to be called.
 #[derive(Clone, Copy, Debug, Default)]
-struct Done {
+pub(crate) struct Done {
     slot: u32,
     result: i32,
 }
 
 /// A batch of them.
-struct Batch {
+pub(crate) struct Batch {
     done: [Done; BATCH],
     len: usize,
     /// When they were taken.
@@ -172,7 +171,7 @@ impl<B: Backend> Engine<B> {
     }
 
     /// Takes a batch off the ring's queue and accounts for it: permits are released here.
-    fn take_batch(&self, poller: &mut Poller, index: usize, batch: &mut Batch) -> usize {
+    pub(crate) fn take_batch(&self, poller: &mut Poller, index: usize, batch: &mut Batch) -> usize {
         let ring = &self.rings[index];
         let mut cqes = [Cqe::default(); BATCH];
         // SAFETY: this thread is inside the gate, so it is the only one reaping.
@@ -261,47 +260,10 @@ impl<B: Backend> Engine<B> {
         Some(Done { slot: name.slot, result })
     }
 
-    /// Whether an operation that failed is to be handed to the kernel once more.
-    ///
-    /// The kernel cancels buffered operations of a thread that ends, and those for which it cannot
-    /// create a worker: they come back `-EFAULT` or `-ECANCELED` although nobody asked for that
-    /// and nothing is wrong with them. A cancelled operation was not carried out, so it may be
-    /// done again; one that failed with `-EFAULT` may if doing it twice is the same as once. Both
-    /// may also be the operation's own result, and then come back again and again until they are
-    /// reported.
-    ///
-    /// # Safety
-    ///
-    /// The slot's completion is in the caller's hands.
-    unsafe fn goes_on(&self, ring: &EngineRing<B>, slot: &Slot, result: i32) -> bool {
-        let most = match -result {
-            libc::ECANCELED => RETRIES_MAX,
-            libc::EFAULT => 3,
-            _ => return false,
-        };
-        // Under the lock, because the cancellation may be asked for at this very moment.
-        let mut end = ring.lock();
-        if slot.flags() & CANCEL_ASKED != 0 || self.fatal_error().is_some() {
-            return false;
-        }
-        // SAFETY: the slot is ours until it is handed over again.
-        let sqe = unsafe { slot.sqe() };
-        let kind = slot.kind();
-        if -result == libc::EFAULT && !is_idempotent(kind, sqe.raw_fd(), sqe.is_registered_file()) {
-            return false;
-        }
-        if !slot.count_retry(most) {
-            return false;
-        }
-        let name = SlotName { slot: ring.slots.index_of(slot), generation: slot.generation() };
-        // SAFETY: the submitter's promise about the memory holds until the callback.
-        unsafe { ring.push_own(&mut end, &sqe.user_data(Label::Operation(name).encode())) }
-    }
-
     /// Calls back, and frees the slots.
-    fn deliver(&self, index: usize, batch: &Batch) {
+    pub(crate) fn deliver(&self, index: usize, batch: &Batch) {
         let ring = &self.rings[index];
-        let done = &batch.done[..batch.len];
+        let done = batch.done();
         if done.is_empty() {
             return;
         }
@@ -326,60 +288,6 @@ impl<B: Backend> Engine<B> {
         let mut end = ring.lock();
         // SAFETY: under the lock, on the reaping thread, after their callbacks.
         unsafe { ring.slots.retire(&mut end.free, done.iter().map(|done| done.slot)) };
-    }
-
-    /// Takes completions off a ring's queue to make room for a submitter, without calling back:
-    /// the submitter may hold locks that the callbacks want.
-    pub(crate) fn make_room(&self, index: usize) {
-        self.flush_ring(index);
-        if let Some(mut poller) = self.gate.try_enter()
-            && poller.stash.is_empty()
-        {
-            let mut batch = Batch::new();
-            self.take_batch(&mut poller, index, &mut batch);
-            poller.stash.extend(batch.done[..batch.len].iter().map(|done| (index, *done)));
-            if !poller.stash.is_empty() && self.attention.is_poll_fd_in_use() {
-                // Their arrival in the queue announced them to whoever watches the descriptor;
-                // now that they left the queue, something else has to.
-                self.wake();
-            }
-        }
-        self.borrow_share(index);
-    }
-
-    fn deliver_stash(&self, poller: &mut Poller) -> usize {
-        if poller.stash.is_empty() {
-            return 0;
-        }
-        let stash = std::mem::take(&mut poller.stash);
-        for (index, done) in &stash {
-            let mut batch = Batch::new();
-            batch.now_ns = clock::now_ns();
-            batch.push(*done);
-            self.deliver(*index, &batch);
-        }
-        stash.len()
-    }
-
-    /// Lets a ring at its share have half of what other rings do not use of theirs, until shares
-    /// are dealt out anew. The sum stays the same.
-    fn borrow_share(&self, index: usize) {
-        let ring = &self.rings[index];
-        let limit = |ring: &EngineRing<B>| ring.submission.limit.load(Ordering::Relaxed);
-        let mut wanted = ring.backend.entries().saturating_sub(limit(ring));
-        if u64::from(limit(ring)) > ring.in_flight() {
-            return;
-        }
-        let mut borrowed = 0;
-        for (_, other) in self.rings.iter().enumerate().filter(|(other, _)| *other != index) {
-            let _writer = other.lock();
-            let unused = u64::from(limit(other)).saturating_sub(other.in_flight());
-            let lent = (unused.div_ceil(2) as u32).min(wanted);
-            other.submission.limit.store(limit(other) - lent, Ordering::Relaxed);
-            (borrowed, wanted) = (borrowed + lent, wanted - lent);
-        }
-        let _writer = ring.lock();
-        ring.submission.limit.store(limit(ring) + borrowed, Ordering::Relaxed);
     }
 
     /// Strikes a ring off the active ones when it has been idle for a while.
@@ -445,8 +353,20 @@ struct Sums {
 
 impl Batch {
     #[inline]
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { done: [Done::default(); BATCH], len: 0, now_ns: 0 }
+    }
+
+    /// One that was taken earlier, to be delivered now.
+    pub(crate) fn of(done: Done) -> Self {
+        let mut batch = Self::new();
+        batch.now_ns = clock::now_ns();
+        batch.push(done);
+        batch
+    }
+
+    pub(crate) fn done(&self) -> &[Done] {
+        &self.done[..self.len]
     }
 
     #[inline]
@@ -454,21 +374,4 @@ impl Batch {
         self.done[self.len] = done;
         self.len += 1;
     }
-}
-
-/// Whether doing it twice is the same as doing it once, while nobody was told that it was done.
-fn is_idempotent(kind: OpKind, fd: i32, registered_file: bool) -> bool {
-    match kind {
-        // Appending twice is not appending once. The flags of a registered file are unknown.
-        OpKind::Write | OpKind::Writev | OpKind::WriteFixed => !registered_file && !appends(fd),
-        // Collapsing and inserting shift what is there.
-        OpKind::Fallocate => false,
-        _ => true,
-    }
-}
-
-fn appends(fd: i32) -> bool {
-    // SAFETY: the number is only asked about; if it is not open, the answer is an error.
-    let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
-    rustix::fs::fcntl_getfl(fd).is_ok_and(|flags| flags.contains(rustix::fs::OFlags::APPEND))
 }

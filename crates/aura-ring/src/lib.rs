@@ -12,6 +12,7 @@
 
 pub mod config;
 pub mod error;
+mod opcode;
 mod queues;
 pub mod register;
 pub mod ring;
@@ -19,5 +20,6 @@ pub mod sqe;
 
 pub use config::{Features, RingConfig};
 pub use error::{Cause, SetupError};
+pub use opcode::Opcode;
 pub use ring::{Cqe, PushError, Ring, Wake};
-pub use sqe::{Opcode, Parts, Sqe, Target};
+pub use sqe::{Parts, Sqe, Target};

@@ -21,8 +21,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::config::{Features, RingConfig};
 use crate::error::SetupError;
+use crate::opcode::Opcode;
 use crate::queues::{Queues, SQ_CQ_OVERFLOW, SQ_TASKRUN};
-use crate::sqe::{Opcode, Sqe};
+use crate::sqe::Sqe;
 
 /// Longer timeouts are cut to this, 136 years: the kernel adds the time since boot to them, in
 /// nanoseconds in an `i64`, and a sum that overflows lies in the past.

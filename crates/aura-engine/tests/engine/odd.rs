@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use aura_engine::backend::Backend;
 use aura_engine::{Completion, Config, Engine, Memory, SetupError};
-use aura_ring::sqe::Opcode;
-use aura_ring::{Cqe, PushError, Ring, RingConfig, Sqe, Wake};
+use aura_ring::{Cqe, Opcode, PushError, Ring, RingConfig, Sqe, Wake};
 
 /// What a ring is to do. One for each ring, in the order of their creation.
 #[derive(Debug, Default)]
