@@ -90,7 +90,8 @@ impl Options {
     }
 
     /// The in-flight limit with which the search begins, 1 to `queue_depth`; by default a quarter
-    /// of that. With [`disable_adaptive`](Self::disable_adaptive) it is the limit for good, and
+    /// of that. Before the search there is no limit but `queue_depth`: the controller first watches
+    /// without interfering (phase PASSTHROUGH), and begins when the load asks for it. With [`disable_adaptive`](Self::disable_adaptive) it is the limit for good, and
     /// there is none unless it is given.
     pub fn initial_in_flight(mut self, limit: i32) -> Self {
         self.initial_in_flight = Some(limit);
@@ -105,7 +106,8 @@ impl Options {
 
     /// The latency in milliseconds that 99 % of reads and writes shall stay under. At 0 (the
     /// default) the controller looks for the best throughput, and steps back only from latencies
-    /// of ten times the undisturbed p99.
+    /// of ten times the undisturbed p99. The first burst of a heavy load is measured before it is
+    /// limited; `queue_depth` bounds it.
     pub fn max_p99_latency_ms(mut self, latency: f64) -> Self {
         self.max_p99_latency_ms = latency;
         self

@@ -72,7 +72,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] with `ETIMEDOUT` when time runs out with operations in flight;
+    /// [`Error::Io`] with `ETIMEDOUT` when a timeout above 0 runs out with operations in flight;
     /// [`Error::InvalidArgument`] for a timeout below -1; the engine's fatal error.
     pub fn wait(&self, timeout_ms: i32) -> Result<usize> {
         self.inner.wait(timeout(timeout_ms)?).map_err(Error::of_call)

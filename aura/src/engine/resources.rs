@@ -24,7 +24,8 @@ impl Engine {
     ///
     /// The memory stays valid, at the same address, until
     /// [`unregister_buffers`](Self::unregister_buffers) has returned outside a callback, or
-    /// registering again works, or the engine is dropped.
+    /// registering again works. Dropping the engine is not enough: it gives up on operations that
+    /// the kernel can neither finish nor cancel, and those may still write.
     pub unsafe fn register_buffers(&self, buffers: &[&mut [u8]]) -> Result<()> {
         let iovs: Vec<libc::iovec> = buffers
             .iter()

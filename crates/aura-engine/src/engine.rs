@@ -47,6 +47,8 @@ pub struct Engine<B: Backend = Ring> {
     /// Submissions that went to another ring than the CPU's own.
     pub(crate) spills: AtomicU64,
     pub(crate) callback_panics: AtomicU64,
+    /// The most that was ever in flight on all rings together. By the poller.
+    pub(crate) peak_in_flight: AtomicU64,
     /// The first `errno` that made a ring unusable, 0 while all is well. Written once.
     fatal: AtomicI32,
     /// No new operations. Set once, before anything is torn down.
@@ -99,6 +101,7 @@ impl<B: Backend> Engine<B> {
             dispatching_ns: AtomicU64::new(0),
             spills: AtomicU64::new(0),
             callback_panics: AtomicU64::new(0),
+            peak_in_flight: AtomicU64::new(0),
             fatal: AtomicI32::new(0),
             closing: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -111,6 +114,11 @@ impl<B: Backend> Engine<B> {
             created_ns: now_ns,
             rings,
         };
+        if engine.rings.len() > 1 {
+            // Now, and not when the poller first sleeps: by then there may be no descriptors left,
+            // and it may be the poller's callbacks that would close some.
+            engine.epoll()?;
+        }
         engine.report_degradations();
         engine.start_limits();
         directory::enter(engine)

@@ -182,12 +182,7 @@ impl<B: Backend> Engine<B> {
         let now_ns = clock::now_ns();
         let slept = std::mem::take(&mut poller.slept);
         poller.tuner.at_work(now_ns, slept);
-        let in_flight = ring.in_flight();
-        let peak = u32::try_from(in_flight).unwrap_or(u32::MAX);
-        if peak > ring.completion.peak.load(Ordering::Relaxed) {
-            ring.completion.peak.store(peak, Ordering::Relaxed);
-        }
-        poller.tuner.in_flight_max = poller.tuner.in_flight_max.max(in_flight);
+        self.note_peaks(ring, poller);
         batch.now_ns = now_ns;
         let Tuner { epoch_ns, target_ns, .. } = poller.tuner;
         let mut sums = Sums { now_ns, epoch_ns, target_ns, ..Sums::default() };
@@ -217,6 +212,19 @@ impl<B: Backend> Engine<B> {
         ring.completion.completed.store(completed, Ordering::Release);
         self.tick(poller, now_ns);
         taken
+    }
+
+    /// Before anything is accounted for: what is in flight falls only while it is.
+    fn note_peaks(&self, ring: &EngineRing<B>, poller: &mut Poller) {
+        let on_ring = u32::try_from(ring.in_flight()).unwrap_or(u32::MAX);
+        if on_ring > ring.completion.peak.load(Ordering::Relaxed) {
+            ring.completion.peak.store(on_ring, Ordering::Relaxed);
+        }
+        let in_flight = self.active.iter().map(|ring| self.rings[ring].in_flight()).sum();
+        if in_flight > self.peak_in_flight.load(Ordering::Relaxed) {
+            self.peak_in_flight.store(in_flight, Ordering::Relaxed);
+        }
+        poller.tuner.in_flight_max = poller.tuner.in_flight_max.max(in_flight);
     }
 
     /// Accounts for one completion. `None` if the operation goes on after all, or is unknown.

@@ -29,7 +29,7 @@ pub struct EngineStats {
     pub in_flight: u64,
     /// The limit in force: the sum over all rings.
     pub limit: u32,
-    /// The most that was in flight, summed over the rings' own peaks.
+    /// The most that was in flight on all rings together.
     pub peak_in_flight: u64,
     /// Queued operations that make a batch worth handing over.
     pub batch: u32,
@@ -84,7 +84,7 @@ impl<B: Backend> Engine<B> {
             p99_latency_ms: p99_ms(&latencies),
             in_flight: self.in_flight(),
             limit: self.published.limit.load(Ordering::Relaxed),
-            peak_in_flight: sum(|ring| ring.completion.peak.load(Ordering::Relaxed).into()),
+            peak_in_flight: self.peak_in_flight.load(Ordering::Relaxed),
             batch: self.published.batch.load(Ordering::Relaxed),
             spills: self.spills.load(Ordering::Relaxed),
             gated: sum(|ring| ring.submission.gated.load(Ordering::Relaxed)),

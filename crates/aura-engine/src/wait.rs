@@ -293,8 +293,9 @@ impl<B: Backend> Engine<B> {
         Ok(epoll)
     }
 
-    /// The epoll descriptor over all rings and the wake-up descriptor, made when first needed.
-    fn epoll(&self) -> Result<BorrowedFd<'_>> {
+    /// The epoll descriptor over all rings and the wake-up descriptor. With several rings it is
+    /// made with the engine, with one when an application asks for it.
+    pub(crate) fn epoll(&self) -> Result<BorrowedFd<'_>> {
         if let Some(epoll) = self.epoll.get() {
             return Ok(epoll.as_fd());
         }
