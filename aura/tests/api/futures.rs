@@ -72,9 +72,14 @@ fn errors_come_from_the_call_or_from_the_future() {
     // SAFETY: refused.
     let refused = unsafe { engine.async_read(-1, &buf, 1, 0) };
     assert!(matches!(refused, Err(Error::InvalidArgument(_))));
-    let failing = engine.async_fsync(900_000).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    // SAFETY: the buffer outlives the operation.
+    let pending = unsafe { engine.async_read(reader.as_raw_fd(), &buf, 64, 0) }.unwrap();
     let at_limit = engine.async_fsync(900_000).unwrap_err();
-    assert_eq!(at_limit.errno(), libc::EAGAIN);
+    assert!(matches!(at_limit, Error::Submission(_)) && at_limit.errno() == libc::EAGAIN);
+    drop(writer);
+    assert_eq!(block_on(&engine, pending).unwrap(), 0);
+    let failing = engine.async_fsync(900_000).unwrap();
     let failed = block_on(&engine, failing).unwrap_err();
     assert!(matches!(failed, Error::Io(_)) && failed.errno() == libc::EBADF);
 }
