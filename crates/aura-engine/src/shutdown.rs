@@ -49,24 +49,22 @@ impl<B: Backend> Engine<B> {
         self.finish_within(AFTER_CANCEL)
     }
 
-    /// Processes completions until none are outstanding, or none came for `quiet`.
+    /// Processes completions until none are outstanding, or none came for `quiet`. Returns how
+    /// many are left.
     fn finish_within(&self, quiet: Duration) -> u64 {
         let mut deadline = Instant::now() + quiet;
         loop {
-            let processed = self.process_for(Duration::from_millis(20));
             let left = self.outstanding();
-            let now = Instant::now();
-            match processed {
-                _ if left == 0 => return 0,
+            if left == 0 || Instant::now() >= deadline {
+                return left;
+            }
+            match self.process_for(Duration::from_millis(20)) {
                 Ok(0) => {}
-                Ok(_) => deadline = now + quiet,
+                Ok(_) => deadline = Instant::now() + quiet,
                 Err(_) => {
-                    deadline = deadline.min(now + AFTER_FATAL);
+                    deadline = deadline.min(Instant::now() + AFTER_FATAL);
                     std::thread::sleep(Duration::from_millis(5));
                 }
-            }
-            if now >= deadline {
-                return left;
             }
         }
     }
