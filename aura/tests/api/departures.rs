@@ -39,11 +39,12 @@ fn cold_reads(rings: i32, reads: usize, polled: bool) {
             }
         })
     });
+    let mut few = Vec::new();
     for number in 0..reads {
         let (engine, file) = (Arc::clone(&engine), Arc::clone(&file));
         let (heard, failures) = (Arc::clone(&heard), Arc::clone(&failures));
         let block = number.wrapping_mul(1_664_525).wrapping_add(7) % reads; // No read-ahead helps.
-        let submitter = std::thread::spawn(move || {
+        few.push(std::thread::spawn(move || {
             let at = start + block * BLOCK;
             // SAFETY: the memory lasts; each block has one reader, or several of the same bytes.
             unsafe {
@@ -59,9 +60,9 @@ fn cold_reads(rings: i32, reads: usize, polled: bool) {
             .map(drop)
             .unwrap();
             engine.flush().unwrap();
-        });
-        if number % 8 == 7 {
-            submitter.join().unwrap();
+        }));
+        if few.len() == 8 || number + 1 == reads {
+            few.drain(..).for_each(|submitter| submitter.join().unwrap());
         }
     }
     engine.drain(LONG.as_millis() as i32).unwrap();
