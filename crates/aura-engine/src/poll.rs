@@ -25,6 +25,8 @@ use crate::tuner::Tuner;
 #[derive(Debug)]
 pub(crate) struct Poller {
     pub(crate) tuner: Tuner,
+    /// The batch that is being processed.
+    batch: Batch,
     /// Accounted for, not called back yet: completions taken off a queue by a submitter that
     /// looked for room. Submitters do not call back.
     pub(crate) stash: Vec<(usize, Done)>,
@@ -50,10 +52,12 @@ pub(crate) struct Done {
     result: i32,
 }
 
-/// A batch of them.
+/// A batch of them. Its memory is used again and again.
+#[derive(Debug, Default)]
 pub(crate) struct Batch {
-    done: [Done; BATCH],
-    len: usize,
+    /// Where completions are taken to: room for [`BATCH`].
+    cqes: Vec<Cqe>,
+    done: Vec<Done>,
     /// When they were taken.
     now_ns: u64,
 }
@@ -73,6 +77,7 @@ impl Poller {
     pub(crate) fn new(tuner: Tuner) -> Self {
         Self {
             tuner,
+            batch: Batch::new(),
             stash: Vec::new(),
             wake_armed: false,
             woken: false,
@@ -150,12 +155,17 @@ impl<B: Backend> Engine<B> {
         let mut processed = 0;
         let mut entered = false;
         while processed < ring.backend.entries() as usize {
-            let mut batch = Batch::new();
+            let mut batch = std::mem::take(&mut poller.batch);
             let taken = self.take_batch(poller, index, &mut batch);
             if taken > 0 {
-                processed += batch.len;
+                processed += batch.done.len();
                 self.deliver(index, &batch);
-            } else if !entered && ring.backend.needs_enter() {
+            }
+            poller.batch = batch;
+            if taken > 0 {
+                continue;
+            }
+            if !entered && ring.backend.needs_enter() {
                 entered = true;
                 self.hand_over(index, 0);
             } else {
@@ -173,9 +183,9 @@ impl<B: Backend> Engine<B> {
     /// Takes a batch off the ring's queue and accounts for it: permits are released here.
     pub(crate) fn take_batch(&self, poller: &mut Poller, index: usize, batch: &mut Batch) -> usize {
         let ring = &self.rings[index];
-        let mut cqes = [Cqe::default(); BATCH];
+        batch.done.clear();
         // SAFETY: this thread is inside the gate, so it is the only one reaping.
-        let taken = unsafe { ring.backend.reap(&mut cqes) };
+        let taken = unsafe { ring.backend.reap(&mut batch.cqes) };
         if taken == 0 {
             return 0;
         }
@@ -186,11 +196,12 @@ impl<B: Backend> Engine<B> {
         batch.now_ns = now_ns;
         let Tuner { epoch_ns, target_ns, .. } = poller.tuner;
         let mut sums = Sums { now_ns, epoch_ns, target_ns, ..Sums::default() };
-        for cqe in &cqes[..taken] {
+        for position in 0..taken {
+            let cqe = batch.cqes[position];
             match Label::decode(cqe.user_data) {
                 Label::Operation(name) => {
                     if let Some(done) = self.account(ring, name, cqe.result, &mut sums) {
-                        batch.push(done);
+                        batch.done.push(done);
                     }
                 }
                 Label::Wake => {
@@ -208,7 +219,7 @@ impl<B: Backend> Engine<B> {
         poller.tuner.samples += sums.samples;
         poller.tuner.over_target += sums.over_target;
         // Last, and with release: a submitter that sees the permits sees the slots' state too.
-        let completed = ring.completion.completed.load(Ordering::Relaxed) + batch.len as u64;
+        let completed = ring.completion.completed.load(Ordering::Relaxed) + batch.done.len() as u64;
         ring.completion.completed.store(completed, Ordering::Release);
         self.tick(poller, now_ns);
         taken
@@ -360,26 +371,16 @@ struct Sums {
 }
 
 impl Batch {
-    #[inline]
     pub(crate) fn new() -> Self {
-        Self { done: [Done::default(); BATCH], len: 0, now_ns: 0 }
+        Self { cqes: vec![Cqe::default(); BATCH], done: Vec::with_capacity(BATCH), now_ns: 0 }
     }
 
     /// One that was taken earlier, to be delivered now.
     pub(crate) fn of(done: Done) -> Self {
-        let mut batch = Self::new();
-        batch.now_ns = clock::now_ns();
-        batch.push(done);
-        batch
+        Self { cqes: Vec::new(), done: vec![done], now_ns: clock::now_ns() }
     }
 
     pub(crate) fn done(&self) -> &[Done] {
-        &self.done[..self.len]
-    }
-
-    #[inline]
-    fn push(&mut self, done: Done) {
-        self.done[self.len] = done;
-        self.len += 1;
+        &self.done
     }
 }
