@@ -10,6 +10,7 @@ mod ending;
 #[cfg(feature = "async")]
 mod futures;
 mod handles;
+mod hardship;
 mod limits;
 mod numbers;
 mod operations;

@@ -105,3 +105,48 @@ fn a_stop_during_another_threads_wait_still_ends_run() {
         assert_eq!(ended, Ok(()), "{rings} rings: run missed the stop");
     }
 }
+
+/// With as many operations queued as fit, there is no room for the engine's own; it must be woken
+/// by a stop all the same.
+#[test]
+fn a_stop_ends_run_though_the_queue_was_full_when_it_went_to_sleep() {
+    for (rings, depth) in [(1, 1), (1, 4), (2, 1)] {
+        let engine = Arc::new(engine_of(rings, depth));
+        let (reader, writer) = std::io::pipe().unwrap();
+        let memory: &'static mut [u8] = Box::leak(vec![0; 64].into_boxed_slice());
+        let outcomes = Outcomes::default();
+        for _ in 0..depth {
+            // SAFETY: the memory lasts; nothing is ever read into it.
+            unsafe {
+                let place = aura::BufferRef::from_ptr(memory.as_mut_ptr().cast());
+                engine.read(reader.as_raw_fd(), place, 64, 0, outcomes.hear()).unwrap();
+            }
+        }
+        let (sender, ended) = mpsc::channel();
+        let runner = Arc::clone(&engine);
+        std::thread::spawn(move || {
+            runner.run();
+            sender.send(()).unwrap();
+        });
+        std::thread::sleep(Duration::from_millis(100)); // It sleeps by now.
+        engine.stop();
+        // It drains for ten seconds, and for reads that never end that is in vain.
+        let stopped = ended.recv_timeout(Duration::from_secs(20));
+        drop(writer);
+        assert_eq!(stopped, Ok(()), "{rings} rings of {depth}: run missed the stop");
+    }
+}
+
+#[test]
+fn run_in_a_callback_does_nothing_not_even_take_a_stop() {
+    let engine = Arc::new(small_engine());
+    let inner = Arc::clone(&engine);
+    engine
+        .nop(move |_| {
+            inner.stop();
+            inner.run();
+        })
+        .unwrap();
+    let runner = Arc::clone(&engine);
+    within(Duration::from_secs(20), "run stopped by a callback", move || runner.run());
+}

@@ -152,3 +152,38 @@ fn an_unrequested_cancellation_is_not_reported_at_the_end_either() {
     drop(engine);
     assert_eq!(heard.all(), [0]);
 }
+
+/// A second request to cancel that finds no room must not take back the first.
+#[test]
+fn a_refused_cancellation_does_not_undo_the_one_before() {
+    let (engine, orders) = odd_engine(&config(1));
+    let heard = Heard::default();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let read = Op::read(Target::Fd(reader.as_raw_fd()), lasting_memory(64), 64, 0).unwrap();
+    // SAFETY: the memory is never given back.
+    let request = unsafe { engine.submit(&read, 0, heard.hear()) }.unwrap();
+    engine.flush().unwrap();
+    engine.cancel(request).unwrap();
+    orders[0].pushes_to_refuse.store(2, Ordering::SeqCst);
+    assert_eq!(engine.cancel(request).unwrap_err().errno(), libc::EBUSY);
+    orders[0].pushes_to_refuse.store(0, Ordering::SeqCst);
+    let drained = engine.drain(Some(Duration::from_secs(3)));
+    writer.write_all(b"x").unwrap(); // Ends the read if it lives on.
+    engine.drain(Some(Duration::from_secs(10))).unwrap();
+    assert_eq!(heard.all(), [-libc::ECANCELED], "{drained:?}");
+}
+
+/// A full queue is emptied by handing it over; that is no reason to give up.
+#[test]
+fn an_unrequested_cancellation_is_not_reported_because_the_queue_is_full() {
+    let (engine, orders) = odd_engine(&config(1));
+    let heard = Heard::default();
+    orders[0].nops_to_cancel.store(1, Ordering::SeqCst);
+    // SAFETY: no memory is named.
+    unsafe { engine.submit(&Op::nop(), 0, heard.hear()) }.unwrap();
+    engine.flush().unwrap();
+    orders[0].pushes_to_refuse.store(1, Ordering::SeqCst);
+    engine.poll().unwrap();
+    engine.drain(Some(Duration::from_secs(10))).unwrap();
+    assert_eq!(heard.all(), [0]);
+}

@@ -22,6 +22,8 @@ pub(crate) struct Orders {
     pub(crate) submit_errno: AtomicI32,
     /// Calls of `submit` that have begun.
     pub(crate) submits: AtomicUsize,
+    /// Pushes, of anything, that find the queue full.
+    pub(crate) pushes_to_refuse: AtomicU32,
     /// After a cancellation is queued: hand it over at once, and sleep so many milliseconds.
     pub(crate) linger_after_cancel_ms: AtomicU32,
     /// Completions of no-ops to be turned into `-ECANCELED`, as the kernel does for threads that
@@ -97,6 +99,9 @@ unsafe impl Backend for Odd {
     }
 
     unsafe fn push(&self, sqe: &Sqe) -> Result<(), PushError> {
+        if spend(&self.orders.pushes_to_refuse) {
+            return Err(PushError::QueueFull);
+        }
         // SAFETY: the caller's promise.
         unsafe { self.ring.push(sqe)? };
         if sqe.code() == Opcode::Nop as u8 {
