@@ -4,3 +4,4 @@ mod model;
 mod nothing_lost;
 mod random_steps;
 mod support;
+mod worker;
