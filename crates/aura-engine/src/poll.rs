@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Label, SlotName};
 use crate::log::say;
+use crate::repeat::Repeat;
 use crate::ring::{BATCH, EngineRing, add};
 use crate::slot::{Completed, REGISTERED_BUFFER};
 use crate::tuner::Tuner;
@@ -38,6 +39,9 @@ pub(crate) struct Poller {
     pub(crate) slept: bool,
     /// Operations were queued once more, and wait to be handed over.
     repeats: bool,
+    /// Completions of operations that are to be queued once more when there is room, with their
+    /// rings. They are accounted for then.
+    pub(crate) put_off: Vec<(usize, Cqe)>,
     /// When the pool is next asked to give back idle memory.
     reap_pool_at_ns: u64,
 }
@@ -50,6 +54,17 @@ const REAP_POOL_EVERY_NS: u64 = 1_000_000_000;
 pub(crate) struct Done {
     slot: u32,
     result: i32,
+}
+
+/// What became of an operation whose completion was taken.
+enum Fate {
+    /// Its callback is to be called.
+    Over(Done),
+    /// It was queued once more.
+    Repeated,
+    /// It is to be queued once more when there is room.
+    PutOff,
+    Unknown,
 }
 
 /// A batch of them. Its memory is used again and again.
@@ -83,6 +98,7 @@ impl Poller {
             woken: false,
             slept: false,
             repeats: false,
+            put_off: Vec::new(),
             reap_pool_at_ns: 0,
         }
     }
@@ -118,7 +134,7 @@ impl<B: Backend> Engine<B> {
         if self.wake_pending.load(Ordering::Relaxed) {
             poller.woken |= self.take_wake();
         }
-        let mut processed = self.deliver_stash(poller);
+        let mut processed = self.deliver_stash(poller) + self.take_up_put_off(poller);
         for index in self.active.iter() {
             processed += self.process_ring(poller, index);
         }
@@ -129,6 +145,9 @@ impl<B: Backend> Engine<B> {
         }
         if processed > 0 || std::mem::take(&mut poller.repeats) {
             self.flush_after_callbacks();
+        }
+        if !poller.put_off.is_empty() && self.attention.is_poll_fd_in_use() {
+            self.wake(); // So that the application comes back for it.
         }
         if self.resources.is_draining() {
             self.finish_draining();
@@ -183,12 +202,25 @@ impl<B: Backend> Engine<B> {
     /// Takes a batch off the ring's queue and accounts for it: permits are released here.
     pub(crate) fn take_batch(&self, poller: &mut Poller, index: usize, batch: &mut Batch) -> usize {
         let ring = &self.rings[index];
-        batch.done.clear();
         // SAFETY: this thread is inside the gate, so it is the only one reaping.
         let taken = unsafe { ring.backend.reap(&mut batch.cqes) };
-        if taken == 0 {
-            return 0;
+        if taken > 0 {
+            self.account_for(poller, index, batch, taken);
         }
+        taken
+    }
+
+    /// Accounts for the first `taken` completions of a batch, and lists those whose callbacks are
+    /// to be called.
+    pub(crate) fn account_for(
+        &self,
+        poller: &mut Poller,
+        index: usize,
+        batch: &mut Batch,
+        taken: usize,
+    ) {
+        let ring = &self.rings[index];
+        batch.done.clear();
         let now_ns = clock::now_ns();
         let slept = std::mem::take(&mut poller.slept);
         poller.tuner.at_work(now_ns, slept);
@@ -199,11 +231,12 @@ impl<B: Backend> Engine<B> {
         for position in 0..taken {
             let cqe = batch.cqes[position];
             match Label::decode(cqe.user_data) {
-                Label::Operation(name) => {
-                    if let Some(done) = self.account(ring, name, cqe.result, &mut sums) {
-                        batch.done.push(done);
-                    }
-                }
+                Label::Operation(name) => match self.account(ring, name, cqe.result, &mut sums) {
+                    Fate::Over(done) => batch.done.push(done),
+                    Fate::Repeated => poller.repeats = true,
+                    Fate::PutOff => poller.put_off.push((index, cqe)),
+                    Fate::Unknown => {}
+                },
                 Label::Wake => {
                     poller.wake_armed = false;
                     poller.woken |= self.take_wake();
@@ -211,7 +244,6 @@ impl<B: Backend> Engine<B> {
                 Label::Cancel => {}
             }
         }
-        poller.repeats |= sums.repeats;
         add(&ring.completion.bytes, sums.bytes);
         add(&ring.completion.failed, sums.failed);
         add(&ring.completion.registered, sums.registered);
@@ -222,7 +254,6 @@ impl<B: Backend> Engine<B> {
         let completed = ring.completion.completed.load(Ordering::Relaxed) + batch.done.len() as u64;
         ring.completion.completed.store(completed, Ordering::Release);
         self.tick(poller, now_ns);
-        taken
     }
 
     /// Before anything is accounted for: what is in flight falls only while it is.
@@ -238,26 +269,23 @@ impl<B: Backend> Engine<B> {
         poller.tuner.in_flight_max = poller.tuner.in_flight_max.max(in_flight);
     }
 
-    /// Accounts for one completion. `None` if the operation goes on after all, or is unknown.
+    /// Accounts for one completion.
     #[inline]
-    fn account(
-        &self,
-        ring: &EngineRing<B>,
-        name: SlotName,
-        result: i32,
-        sums: &mut Sums,
-    ) -> Option<Done> {
+    fn account(&self, ring: &EngineRing<B>, name: SlotName, result: i32, sums: &mut Sums) -> Fate {
         let slot = match ring.slots.get(name.slot) {
             Some(slot) if slot.is_in_flight(name.generation) => slot,
             _ => {
                 say!(Error, "a completion of an unknown operation ({name:?}): {result}");
-                return None;
+                return Fate::Unknown;
             }
         };
-        // SAFETY: its completion is in our hands.
-        if result < 0 && unsafe { self.goes_on(ring, slot, result) } {
-            sums.repeats = true;
-            return None;
+        if result < 0 {
+            // SAFETY: its completion is in our hands.
+            match unsafe { self.repeat(ring, slot, result) } {
+                Repeat::No => {}
+                Repeat::Queued => return Fate::Repeated,
+                Repeat::NoRoom => return Fate::PutOff,
+            }
         }
         // SAFETY: as above, and this thread is the reaping one.
         let Completed { kind, flags, submitted_ns } = unsafe { slot.complete() };
@@ -276,10 +304,10 @@ impl<B: Backend> Engine<B> {
         }
         sums.latency_ns += latency_ns;
         sums.registered += u64::from(flags & REGISTERED_BUFFER != 0);
-        Some(Done { slot: name.slot, result })
+        Fate::Over(Done { slot: name.slot, result })
     }
 
-    /// Calls back, and frees the slots.
+    /// Calls back, frees the slots, and hands over what the callbacks queued on this ring.
     pub(crate) fn deliver(&self, index: usize, batch: &Batch) {
         let ring = &self.rings[index];
         let done = batch.done();
@@ -307,6 +335,11 @@ impl<B: Backend> Engine<B> {
         let mut end = ring.lock();
         // SAFETY: under the lock, on the reaping thread, after their callbacks.
         unsafe { ring.slots.retire(&mut end.free, done.iter().map(|done| done.slot)) };
+        let queued = std::mem::take(&mut end.batched);
+        drop(end);
+        if queued > 0 {
+            self.hand_over(index, queued);
+        }
     }
 
     /// Strikes a ring off the active ones when it has been idle for a while.
@@ -366,8 +399,6 @@ struct Sums {
     latency_ns: u64,
     samples: u64,
     over_target: u64,
-    /// Some of them were queued once more.
-    repeats: bool,
 }
 
 impl Batch {
@@ -375,7 +406,12 @@ impl Batch {
         Self { cqes: vec![Cqe::default(); BATCH], done: Vec::with_capacity(BATCH), now_ns: 0 }
     }
 
-    /// One that was taken earlier, to be delivered now.
+    /// One that was put off, to be accounted for now.
+    pub(crate) fn of_cqe(cqe: Cqe) -> Self {
+        Self { cqes: vec![cqe], done: Vec::new(), now_ns: 0 }
+    }
+
+    /// One that was accounted for earlier, to be delivered now.
     pub(crate) fn of(done: Done) -> Self {
         Self { cqes: Vec::new(), done: vec![done], now_ns: clock::now_ns() }
     }

@@ -7,11 +7,21 @@ use crate::backend::Backend;
 use crate::engine::Engine;
 use crate::handle::{Label, SlotName};
 use crate::op::OpKind;
+use crate::poll::{Batch, Poller};
 use crate::ring::EngineRing;
-use crate::slot::{CANCEL_ASKED, RETRIES_MAX, Slot};
+use crate::slot::{CANCEL_ASKED, REPEATS_MAX, Slot};
+
+/// What became of an attempt to have an operation repeated.
+pub(crate) enum Repeat {
+    /// The result stands.
+    No,
+    Queued,
+    /// It should be, but the queue is full.
+    NoRoom,
+}
 
 impl<B: Backend> Engine<B> {
-    /// Whether an operation that failed is to be handed to the kernel once more.
+    /// Hands an operation that failed to the kernel once more, if that is right.
     ///
     /// The kernel cancels buffered operations of a thread that ends, and those for which it cannot
     /// create a worker: they come back `-EFAULT` or `-ECANCELED` although nobody asked for that
@@ -23,29 +33,45 @@ impl<B: Backend> Engine<B> {
     /// # Safety
     ///
     /// The slot's completion is in the caller's hands.
-    pub(crate) unsafe fn goes_on(&self, ring: &EngineRing<B>, slot: &Slot, result: i32) -> bool {
+    pub(crate) unsafe fn repeat(&self, ring: &EngineRing<B>, slot: &Slot, result: i32) -> Repeat {
         let most = match -result {
-            libc::ECANCELED => RETRIES_MAX,
+            libc::ECANCELED => REPEATS_MAX,
             libc::EFAULT => 3,
-            _ => return false,
+            _ => return Repeat::No,
         };
         // Under the lock, because the cancellation may be asked for at this very moment.
         let mut end = ring.lock();
-        if slot.flags() & CANCEL_ASKED != 0 || self.fatal_error().is_some() {
-            return false;
+        let asked_for = slot.flags() & CANCEL_ASKED != 0;
+        if asked_for || slot.repeats() >= most || self.fatal_error().is_some() {
+            return Repeat::No;
         }
         // SAFETY: the slot is ours until it is handed over again.
         let sqe = unsafe { slot.sqe() };
-        let kind = slot.kind();
-        if -result == libc::EFAULT && !is_idempotent(kind, sqe.raw_fd(), sqe.is_registered_file()) {
-            return false;
-        }
-        if !slot.count_retry(most) {
-            return false;
+        let (fd, registered) = (sqe.raw_fd(), sqe.is_registered_file());
+        if -result == libc::EFAULT && !is_idempotent(slot.kind(), fd, registered) {
+            return Repeat::No;
         }
         let name = SlotName { slot: ring.slots.index_of(slot), generation: slot.generation() };
+        let sqe = sqe.user_data(Label::Operation(name).encode());
         // SAFETY: the submitter's promise about the memory holds until the callback.
-        unsafe { ring.push_own(&mut end, &sqe.user_data(Label::Operation(name).encode())) }
+        if !unsafe { ring.push_own(&mut end, &sqe) } {
+            return Repeat::NoRoom;
+        }
+        slot.count_repeat();
+        Repeat::Queued
+    }
+
+    /// Tries again to repeat what there was no room for, and delivers what was cancelled meanwhile.
+    pub(crate) fn take_up_put_off(&self, poller: &mut Poller) -> usize {
+        let mut processed = 0;
+        for (index, cqe) in std::mem::take(&mut poller.put_off) {
+            self.flush_ring(index);
+            let mut batch = Batch::of_cqe(cqe);
+            self.account_for(poller, index, &mut batch, 1);
+            self.deliver(index, &batch);
+            processed += batch.done().len();
+        }
+        processed
     }
 }
 

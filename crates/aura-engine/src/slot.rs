@@ -43,8 +43,8 @@ pub(crate) const CANCEL_ASKED: u8 = 1;
 /// It uses one of the user's registered buffers.
 pub(crate) const REGISTERED_BUFFER: u8 = 2;
 /// The other six bits count how often it was handed to the kernel again.
-const RETRY_ONE: u8 = 4;
-pub(crate) const RETRIES_MAX: u8 = u8::MAX / RETRY_ONE;
+const REPEAT_ONE: u8 = 4;
+pub(crate) const REPEATS_MAX: u8 = u8::MAX / REPEAT_ONE;
 
 type Invoke = unsafe fn(*mut u8, Option<Completion>);
 
@@ -216,21 +216,24 @@ impl Slot {
         })
     }
 
-    /// Counts one more attempt, if there were fewer than `most`.
-    pub(crate) fn count_retry(&self, most: u8) -> bool {
-        let flags = self.flags.load(Ordering::Relaxed);
-        let more = flags / RETRY_ONE < most;
-        if more {
-            self.flags.store(flags + RETRY_ONE, Ordering::Relaxed);
-        }
-        more
+    /// How often it was handed to the kernel again.
+    pub(crate) fn repeats(&self) -> u8 {
+        self.flags.load(Ordering::Relaxed) / REPEAT_ONE
     }
 
-    /// Notes that the caller wants it cancelled, or could not have it so. Under the submission
-    /// lock.
-    pub(crate) fn ask_cancel(&self, asked: bool) {
-        let flags = self.flags.load(Ordering::Relaxed) & !CANCEL_ASKED;
-        self.flags.store(flags | if asked { CANCEL_ASKED } else { 0 }, Ordering::Relaxed);
+    /// Counts one repetition more; there were fewer than [`REPEATS_MAX`].
+    pub(crate) fn count_repeat(&self) {
+        let flags = self.flags.load(Ordering::Relaxed);
+        self.flags.store(flags + REPEAT_ONE, Ordering::Relaxed);
+    }
+
+    /// Notes whether the caller wants it cancelled, and returns what was noted before. Under the
+    /// submission lock.
+    pub(crate) fn ask_cancel(&self, asked: bool) -> bool {
+        let flags = self.flags.load(Ordering::Relaxed);
+        let asked_flag = if asked { CANCEL_ASKED } else { 0 };
+        self.flags.store(flags & !CANCEL_ASKED | asked_flag, Ordering::Relaxed);
+        flags & CANCEL_ASKED != 0
     }
 
     #[inline]

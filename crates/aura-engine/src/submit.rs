@@ -302,10 +302,10 @@ impl<B: Backend> Engine<B> {
         let target = Label::Operation(name).encode();
         let sqe = aura_ring::Sqe::cancel(target).user_data(Label::Cancel.encode());
         // First, because the kernel may act at once: what it cancels must not be tried again.
-        slot.ask_cancel(true);
+        let asked_before = slot.ask_cancel(true);
         // SAFETY: a cancellation names no memory.
         if !unsafe { ring.push_own(&mut end, &sqe) } {
-            slot.ask_cancel(false);
+            slot.ask_cancel(asked_before);
             return Ok(false);
         }
         let queued = std::mem::take(&mut end.batched);

@@ -113,7 +113,10 @@ impl<B: Backend> Engine<B> {
                 self.flush()?;
                 return Ok(self.process(poller));
             }
-            self.park(poller, left)?;
+            let put_off = !poller.put_off.is_empty();
+            let sleep =
+                if put_off { Some(left.map_or(BACK_OFF, |left| left.min(BACK_OFF))) } else { left };
+            self.park(poller, sleep)?;
         }
     }
 
