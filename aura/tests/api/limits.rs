@@ -125,3 +125,30 @@ fn a_congested_thread_spills_in_adaptive_mode_only() {
         assert_eq!(outcomes.count(), taken);
     }
 }
+
+#[test]
+fn a_callback_at_the_limit_is_refused_and_nothing_hangs() {
+    for (rings, depth) in [(1, 1), (1, 4), (3, 2)] {
+        let engine = std::sync::Arc::new(engine_of(rings, depth));
+        let outcomes = Outcomes::default();
+        let (inner, heard) = (std::sync::Arc::clone(&engine), outcomes.clone());
+        let (sender, counted) = std::sync::mpsc::channel();
+        engine
+            .nop(move |_| {
+                let mut taken = 0;
+                while inner.nop(heard.hear()).is_ok() {
+                    taken += 1;
+                }
+                sender.send(taken).unwrap();
+            })
+            .unwrap();
+        crate::common::within(crate::common::LONG, "draining", {
+            let engine = std::sync::Arc::clone(&engine);
+            move || engine.drain(-1)
+        })
+        .unwrap();
+        let taken = counted.recv().unwrap();
+        assert!(taken >= 1, "its own permit was given back before the callback ran");
+        assert_eq!(outcomes.all(), vec![Ok(0); taken], "{rings} rings of {depth}");
+    }
+}

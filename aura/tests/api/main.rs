@@ -12,6 +12,7 @@ mod futures;
 mod handles;
 mod hardship;
 mod limits;
+mod logging;
 mod numbers;
 mod operations;
 mod processing;
