@@ -113,18 +113,15 @@ impl<B: Backend> Engine<B> {
                 self.flush()?;
                 return Ok(self.process(poller));
             }
-            let put_off = !poller.put_off.is_empty();
-            let sleep =
-                if put_off { Some(left.map_or(BACK_OFF, |left| left.min(BACK_OFF))) } else { left };
-            self.park(poller, sleep)?;
+            let left = if poller.put_off.is_empty() { left } else { at_most(BACK_OFF, left) };
+            self.park(poller, left)?;
         }
     }
 
     /// Sleeps until something completes, somebody calls [`wake`](Self::wake), or time runs out.
     fn park(&self, poller: &mut Poller, timeout: Option<Duration>) -> Result<()> {
-        if self.rings.len() == 1 {
-            self.arm_wake(poller);
-        }
+        let can_be_woken = self.rings.len() > 1 || self.arm_wake(poller);
+        let timeout = if can_be_woken { timeout } else { at_most(BACK_OFF, timeout) };
         poller.tuner.at_work(clock::now_ns(), false);
         poller.slept = true;
         // From here on submitters hand over themselves; what they queued before is handed over
@@ -162,7 +159,7 @@ impl<B: Backend> Engine<B> {
         for index in self.active.iter() {
             match self.rings[index].flush() {
                 Ok(HandedOver::All) => {}
-                Ok(HandedOver::Later) => timeout = Some(BACK_OFF),
+                Ok(HandedOver::Later) => timeout = at_most(BACK_OFF, timeout),
                 Err(error) => self.latch_fatal(&error),
             }
         }
@@ -185,17 +182,22 @@ impl<B: Backend> Engine<B> {
         }
     }
 
-    /// Makes the single ring watch the wake-up descriptor.
-    fn arm_wake(&self, poller: &mut Poller) {
-        if poller.wake_armed {
-            return;
-        }
+    /// Makes the single ring watch the wake-up descriptor. `false` if there is no room for that.
+    fn arm_wake(&self, poller: &mut Poller) -> bool {
         let ring = &self.rings[0];
         let sqe = Sqe::poll_readable(self.wake_fd.as_raw_fd()).user_data(Label::Wake.encode());
-        let mut end = ring.lock();
-        // SAFETY: a poll names no memory. Without room in the queue this sleep cannot be woken by
-        // `stop`, but ends with the first of the many operations that fill the queue.
-        poller.wake_armed = unsafe { ring.push_own(&mut end, &sqe) };
+        for _ in 0..2 {
+            if !poller.wake_armed {
+                let mut end = ring.lock();
+                // SAFETY: a poll names no memory.
+                poller.wake_armed = unsafe { ring.push_own(&mut end, &sqe) };
+            }
+            if poller.wake_armed {
+                break;
+            }
+            self.flush_ring(0); // A full queue has room when it was handed over.
+        }
+        poller.wake_armed
     }
 
     /// Makes a poller that sleeps look around, or the next one that would sleep.
@@ -219,6 +221,9 @@ impl<B: Backend> Engine<B> {
     /// Ends early when the engine has a fatal error or is shut down; see
     /// [`fatal_error`](Self::fatal_error). Does nothing in a callback of this engine.
     pub fn run(&self) {
+        if self.gate.is_mine() {
+            return; // And leave a stop to the one that runs.
+        }
         while !self.is_stopping() {
             if let Err(error) = self.wait_with(Patience::Forever) {
                 say!(Error, "the event loop ends: {error}");
@@ -306,6 +311,11 @@ impl<B: Backend> Engine<B> {
             .map_err(Error::os("creating the epoll descriptor over the rings"))?;
         Ok(self.epoll.get_or_init(|| made).as_fd())
     }
+}
+
+/// A timeout (`None`: none) cut to a limit.
+fn at_most(limit: Duration, timeout: Option<Duration>) -> Option<Duration> {
+    Some(timeout.map_or(limit, |timeout| timeout.min(limit)))
 }
 
 /// The epoll event of the wake-up descriptor; the rings have their index.
