@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Instant;
 
-use aura::Engine;
+use aura::{Engine, Options, RingSelect};
 
 use crate::support::{alone, direct_file, open_descriptors, resident_kib, scratch, skip};
 use crate::worker::{FILE_SIZE, THREADS, Worker};
@@ -18,10 +18,10 @@ fn a_million_operations_complete_once_each_and_leave_nothing_behind() {
     }
     let operations = std::env::var("AURA_STRESS_OPS").map_or(1_000_000, |n| n.parse().unwrap());
     // The same, small: whatever is allocated once is allocated then.
-    stress(operations / 20);
+    stress(&Engine::new().unwrap(), operations / 20, wait);
     let before = (open_descriptors(), resident_kib());
     let start = Instant::now();
-    stress(operations);
+    stress(&Engine::new().unwrap(), operations, wait);
     let after = (open_descriptors(), resident_kib());
     eprintln!("{operations} operations in {:?}; {before:?} -> {after:?}", start.elapsed());
     assert_eq!(before.0, after.0, "descriptors");
@@ -30,8 +30,47 @@ fn a_million_operations_complete_once_each_and_leave_nothing_behind() {
     assert!(after.1 <= allowed, "resident KiB: {} -> {}", before.1, after.1);
 }
 
-fn stress(operations: usize) {
-    let engine = Engine::new().unwrap();
+#[test]
+fn nothing_is_lost_at_the_limit_of_tiny_rings() {
+    for rings in [1, 3] {
+        let options = Options::new().queue_depth(4).ring_count(rings).disable_adaptive(true);
+        let options = options.ring_select(RingSelect::RoundRobin);
+        stress(&Engine::with_options(&options).unwrap(), 50_000, wait);
+    }
+}
+
+#[test]
+fn nothing_is_lost_in_an_event_loop_of_the_applications_own() {
+    for rings in [1, 2] {
+        let options = Options::new().queue_depth(64).ring_count(rings);
+        stress(&Engine::with_options(&options).unwrap(), 100_000, watch);
+    }
+}
+
+/// Processes completions as a thread of the engine's.
+fn wait(engine: &Engine, over: &AtomicBool) {
+    while !over.load(Ordering::SeqCst) {
+        match engine.wait(20) {
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.errno(), libc::ETIMEDOUT),
+        }
+    }
+}
+
+/// Processes completions when the descriptor says so, and never otherwise.
+fn watch(engine: &Engine, over: &AtomicBool) {
+    let mut entry =
+        libc::pollfd { fd: engine.poll_fd().unwrap(), events: libc::POLLIN, revents: 0 };
+    while !over.load(Ordering::SeqCst) {
+        // SAFETY: one valid entry.
+        let ready = unsafe { libc::poll(&raw mut entry, 1, 20) };
+        if ready == 1 {
+            engine.poll().unwrap();
+        }
+    }
+}
+
+fn stress(engine: &Engine, operations: usize, process: fn(&Engine, &AtomicBool)) {
     let directory = tempfile::tempdir_in(scratch()).unwrap();
     let cached = tempfile::tempfile_in(scratch()).unwrap();
     let direct = direct_file(directory.path());
@@ -46,18 +85,11 @@ fn stress(operations: usize) {
     let cancelled = AtomicUsize::new(0);
     let finished = Barrier::new(THREADS + 1);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !over.load(Ordering::SeqCst) {
-                match engine.wait(20) {
-                    Ok(_) => {}
-                    Err(error) => assert_eq!(error.errno(), libc::ETIMEDOUT),
-                }
-            }
-        });
+        scope.spawn(|| process(engine, &over));
         for thread in 0..THREADS {
             // One thread of the four bypasses the page cache.
             let direct = direct.as_ref().filter(|_| thread == 0);
-            let (engine, completions, finished) = (&engine, &completions, &finished);
+            let (completions, finished) = (&completions, &finished);
             let (cached, pipe, cancelled) = (&cached, pipe.as_raw_fd(), &cancelled);
             scope.spawn(move || {
                 let share = (operations * thread / THREADS)..(operations * (thread + 1) / THREADS);
