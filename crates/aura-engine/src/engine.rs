@@ -47,6 +47,8 @@ pub struct Engine<B: Backend = Ring> {
     /// Submissions that went to another ring than the CPU's own.
     pub(crate) spills: AtomicU64,
     pub(crate) callback_panics: AtomicU64,
+    /// A misaligned direct operation was explained in the log.
+    pub(crate) misalignment_said: AtomicBool,
     /// The most that was ever in flight on all rings together. By the poller.
     pub(crate) peak_in_flight: AtomicU64,
     /// The first `errno` that made a ring unusable, 0 while all is well. Written once.
@@ -101,6 +103,7 @@ impl<B: Backend> Engine<B> {
             dispatching_ns: AtomicU64::new(0),
             spills: AtomicU64::new(0),
             callback_panics: AtomicU64::new(0),
+            misalignment_said: AtomicBool::new(false),
             peak_in_flight: AtomicU64::new(0),
             fatal: AtomicI32::new(0),
             closing: AtomicBool::new(false),

@@ -15,6 +15,7 @@
 //! | `resources` | registered buffers and files |
 //! | `tuner`, `stats` | the controller at work; what the engine says about itself |
 //! | `shutdown` | the end |
+//! | `explain` | words for `EINVAL` from direct I/O |
 //! | `lock`, `gate`, `mapping`, `clock`, [`log`], `error` | tools |
 
 mod attention;
@@ -24,6 +25,7 @@ mod config;
 mod directory;
 mod engine;
 mod error;
+mod explain;
 mod gate;
 mod handle;
 mod lock;

@@ -15,6 +15,7 @@ use crate::backend::Backend;
 use crate::clock;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::explain;
 use crate::handle::{Handle, Label, SlotName};
 use crate::log::say;
 use crate::repeat::Repeat;
@@ -280,6 +281,12 @@ impl<B: Backend> Engine<B> {
             }
         };
         if result < 0 {
+            if result == -libc::EINVAL && !self.misalignment_said.load(Ordering::Relaxed) {
+                // SAFETY: its completion is in our hands.
+                let operation = unsafe { slot.sqe() }.parts();
+                let said = explain::misalignment(slot.kind(), &operation);
+                self.misalignment_said.store(said, Ordering::Relaxed);
+            }
             // SAFETY: its completion is in our hands.
             match unsafe { self.repeat(ring, slot, result) } {
                 Repeat::No => {}

@@ -79,6 +79,11 @@ pub struct Parts {
     pub op_flags: u32,
 }
 
+impl Parts {
+    /// In [`flags`](Self::flags): `fd` is an index of the registered files.
+    pub const FIXED_FILE: u8 = FIXED_FILE;
+}
+
 impl From<Parts> for Sqe {
     fn from(parts: Parts) -> Self {
         let Parts { opcode, flags, buf_index, fd, off, addr, len, op_flags } = parts;

@@ -59,7 +59,11 @@ fn any_number_may_be_taken_for_a_handle() {
     let handle = unsafe { engine.submit(&Op::nop(), 0, |_| ()) }.unwrap();
     for bit in 0..64 {
         let other = Handle::from_bits(handle.to_bits() ^ 1 << bit);
-        assert_eq!((request_info(other), request_is_pending(other)), (None, false), "bit {bit}");
+        // Another engine, of another test, may have an operation with the rest of the number.
+        if other.engine() == engine.id() {
+            let answers = (request_info(other), request_is_pending(other));
+            assert_eq!(answers, (None, false), "bit {bit}");
+        }
         assert!(matches!(engine.cancel(other).unwrap_err().errno(), libc::EALREADY | libc::EINVAL));
     }
     for bits in [0, u64::MAX, 1, 1 << 63] {
