@@ -28,7 +28,7 @@ use crate::tuner::Tuner;
 pub(crate) struct Poller {
     pub(crate) tuner: Tuner,
     /// The batch that is being processed.
-    batch: Batch,
+    pub(crate) batch: Batch,
     /// Accounted for, not called back yet: completions taken off a queue by a submitter that
     /// looked for room. Submitters do not call back.
     pub(crate) stash: Vec<(usize, Done)>,

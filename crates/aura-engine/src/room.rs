@@ -16,9 +16,11 @@ impl<B: Backend> Engine<B> {
         if let Some(mut poller) = self.gate.try_enter()
             && poller.stash.is_empty()
         {
-            let mut batch = Batch::new();
-            self.take_batch(&mut poller, index, &mut batch);
-            poller.stash.extend(batch.done().iter().map(|done| (index, *done)));
+            let mut batch = std::mem::take(&mut poller.batch);
+            if self.take_batch(&mut poller, index, &mut batch) > 0 {
+                poller.stash.extend(batch.done().iter().map(|done| (index, *done)));
+            }
+            poller.batch = batch;
             if !poller.stash.is_empty() && self.attention.is_poll_fd_in_use() {
                 // Their arrival in the queue announced them to whoever watches the descriptor;
                 // now that they left the queue, something else has to.
@@ -49,7 +51,7 @@ impl<B: Backend> Engine<B> {
             return;
         }
         let mut borrowed = 0;
-        for (_, other) in self.rings.iter().enumerate().filter(|(other, _)| *other != index) {
+        for other in self.rings.iter().filter(|other| !std::ptr::eq(*other, ring)) {
             let _writer = other.lock();
             let unused = u64::from(limit(other)).saturating_sub(other.in_flight());
             let lent = (unused.div_ceil(2) as u32).min(wanted);

@@ -4,8 +4,7 @@
 //! several it sleeps on an epoll descriptor over their descriptors. An eventfd wakes it in both
 //! cases; it is not registered with the rings, because that costs every completion.
 
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
