@@ -88,6 +88,47 @@ fn signals_lose_nothing_and_end_no_wait() {
     }
 }
 
+/// The rings' memory is shared between parent and child: a child that used it, or shut the engine
+/// down, would take away the parent's operations.
+#[test]
+fn a_forked_child_gets_errors_and_the_parent_is_unharmed() {
+    if !alone("hardship::a_forked_child_gets_errors_and_the_parent_is_unharmed") {
+        return;
+    }
+    for rings in [1, 2] {
+        let options = Options::new().ring_count(rings).queue_depth(64).disable_adaptive(true);
+        let engine = Engine::with_options(&options.ring_select(RingSelect::RoundRobin)).unwrap();
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let memory: &'static mut [u8] = Box::leak(vec![0; 64].into_boxed_slice());
+        let outcomes = Outcomes::default();
+        for _ in 0..4 {
+            // SAFETY: the memory lasts; what the reads leave in it is of no interest.
+            unsafe {
+                let place = BufferRef::from_ptr(memory.as_mut_ptr().cast());
+                engine.read(reader.as_raw_fd(), place, 1, 0, outcomes.hear()).unwrap();
+            }
+        }
+        engine.flush().unwrap();
+        // SAFETY: the other threads of this process sleep and hold no lock that the child needs.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let refused = engine.nop(|_| ()).is_err();
+            let nothing = !matches!(engine.poll(), Ok(1..)) && !matches!(engine.wait(10), Ok(1..));
+            drop(engine);
+            // SAFETY: ends the child without running what belongs to the parent.
+            unsafe { libc::_exit(if refused && nothing { 0 } else { 1 }) };
+        }
+        let mut status = 0;
+        // SAFETY: a child of this process.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        std::io::Write::write_all(&mut writer, b"abcd").unwrap();
+        let drained = engine.drain(10_000);
+        assert_eq!(outcomes.all(), [Ok(1); 4], "the parent's operations: {drained:?}");
+        assert_eq!(outcome(&engine, |done| engine.nop(done)), Ok(0));
+        assert_eq!(status, 0, "the child's calls were to be refused");
+    }
+}
+
 /// With submission polling a kernel thread takes what is queued, at a time of its own choosing.
 #[test]
 fn a_close_overtakes_nothing_with_submission_polling_either() {

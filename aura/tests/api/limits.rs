@@ -61,6 +61,7 @@ fn without_polling_submission_ends_and_nothing_is_lost() {
             assert!(taken < 10_000, "memory for completions must be bounded");
         }
         assert_eq!(outcomes.count(), 0, "no callback before somebody processes completions");
+        assert!(taken > depth as usize, "room is made once before a submission is refused");
         engine.drain(-1).unwrap();
         assert_eq!(outcomes.all(), vec![Ok(0); taken]);
         engine.nop(outcomes.hear()).unwrap();
