@@ -54,7 +54,9 @@ fn violation(edge: &Edge) -> Option<Finding> {
 fn may_know(package: &str) -> Option<&'static [&'static str]> {
     Some(match package {
         "xtask" => &[],
+        "aura-aimd" => &["aura-sim"], // Its tests only, which the simulator in turn is made for.
         leaf if LEAVES.contains(&leaf) => &[],
+        "aura-sim" => &["aura-aimd"],
         "aura-engine" => &LEAVES,
         "aura" => &["aura-engine"],
         "aura-ffi" => &["aura"],

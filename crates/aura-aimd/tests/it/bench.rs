@@ -1,7 +1,7 @@
 //! What the scenarios share: running the controller on seeds and judging the worst of them.
 
-use crate::sim::{Device, Load, SEC, Setup, Trace, run};
 use aura_aimd::{Config, Controller};
+use aura_sim::{Device, Load, SEC, Setup, Trace, run};
 
 /// Seeds per scenario: `AIMD_SEEDS`, or a handful.
 pub(crate) fn seeds() -> std::ops::Range<u64> {

@@ -1,8 +1,8 @@
 //! What a caller may rely on, whatever the windows say.
 
 use crate::bench::{control, seconds};
-use crate::sim::{Load, MS, Rng, SEC, Service, SharedQueue};
 use aura_aimd::{Config, Controller, Latency, Phase, Reason, Window};
+use aura_sim::{Load, MS, Rng, SEC, Service, SharedQueue};
 
 /// A value that is often an edge case.
 fn wild(rng: &mut Rng) -> u64 {
@@ -131,11 +131,11 @@ fn a_target_set_later_is_kept_and_removed() {
 #[test]
 fn an_infeasible_target_is_flagged_only_while_it_is() {
     // 160 µs of service never fit into 120 µs; at 40 µs they do. The device becomes that fast.
-    let mut device = crate::sim::Sped::new(SharedQueue::new(16, Service::Flash(160_000.0)), SEC);
+    let mut device = aura_sim::Sped::new(SharedQueue::new(16, Service::Flash(160_000.0)), SEC);
     let config = Config { target_p99_ns: Some(120_000), max_limit: 256, ..Config::default() };
     let mut controller = Controller::new(config).expect("valid");
     let mut load = Load::closed(256);
-    let trace = crate::sim::run(&mut device, &mut load, &mut controller, &seconds(3.0, 1));
+    let trace = aura_sim::run(&mut device, &mut load, &mut controller, &seconds(3.0, 1));
     assert!(trace.gave(Reason::TargetInfeasible, 0, SEC));
     assert_eq!(trace.limit_at(SEC), 4);
     assert!(!controller.is_infeasible());

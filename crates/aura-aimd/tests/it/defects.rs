@@ -1,8 +1,8 @@
 //! The seven defects of the controller that this one replaces, each as a test that it would fail.
 
 use crate::bench::{control, seconds};
-use crate::sim::{Load, MS, SEC, Scheduled, Service, SharedQueue, Trace};
 use aura_aimd::{Config, Controller, Latency, Phase, Reason, Window};
+use aura_sim::{Load, MS, SEC, Scheduled, Service, SharedQueue, Trace};
 
 fn shared(config: Config, servers: usize, duration: f64) -> (Controller, Trace) {
     let mut device = SharedQueue::new(servers, Service::Exponential(80_000.0));
@@ -97,7 +97,7 @@ fn defect_7_a_device_at_its_target_is_left_alone() {
     for seed in 0..5 {
         let config = Config { target_p99_ns: target_ns, seed, ..Config::default() };
         let mut controller = Controller::new(config).expect("valid");
-        let mut rng = crate::sim::Rng::new(seed);
+        let mut rng = aura_sim::Rng::new(seed);
         let mut now_ns = 0;
         for _ in 0..1_000 {
             let limit = controller.decision().limit;

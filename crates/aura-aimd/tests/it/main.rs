@@ -5,5 +5,3 @@ mod contract;
 mod defects;
 mod reference;
 mod scenarios;
-mod selfcheck;
-mod sim;

@@ -1,8 +1,8 @@
 //! The machine Aura is measured on: its virtio disk, and reads served from the page cache.
 
 use crate::bench::{Figures, control, seconds, seeds};
-use crate::sim::{Device, Load, MS, Oracle, SEC, Setup, VirtioDisk};
 use aura_aimd::{Config, Controller, Latency, Phase, Window};
+use aura_sim::{Device, Load, MS, Oracle, SEC, Setup, VirtioDisk};
 
 fn disk() -> Box<dyn Device> {
     Box::new(VirtioDisk::default())

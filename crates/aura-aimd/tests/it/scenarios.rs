@@ -1,11 +1,11 @@
 //! The scenarios of the design, each at its gate. The oracle is the best static depth.
 
 use crate::bench::{Figures, control, seconds, seeds};
-use crate::sim::{
+use aura_aimd::{Config, Phase, Reason};
+use aura_sim::{
     CachedDisk, Device, Elevator, Load, MS, NeighbourOn, Oracle, SEC, Scheduled, Service,
     SharedQueue, Sized, Stalling, StripedDies, TokenBucket,
 };
-use aura_aimd::{Config, Phase, Reason};
 
 const FLASH: Service = Service::Flash(80_000.0);
 const MEMORYLESS: Service = Service::Exponential(80_000.0);
@@ -72,7 +72,7 @@ fn scenario_05_capacity_falls_and_returns() {
 }
 
 /// Poisson arrivals at `rate` with a burst of `burst` every 100 ms.
-fn bursty(rate: f64, burst: u32) -> impl FnMut(u64, &mut crate::sim::Rng) -> (u64, u32) {
+fn bursty(rate: f64, burst: u32) -> impl FnMut(u64, &mut aura_sim::Rng) -> (u64, u32) {
     let mut next_burst_ns = 100 * MS;
     move |now_ns, rng| {
         let next_ns = now_ns + (rng.exponential() * 1e9 / rate) as u64 + 1;
@@ -138,7 +138,7 @@ fn scenario_12_targets() {
             let label: &'static str = Box::leak(format!("{name} x{multiple}").into_boxed_str());
             let mut figures = Figures::new(label);
             for seed in seeds.clone() {
-                let setup = crate::sim::Setup { late_ns: target_ns, ..seconds(12.0, seed) };
+                let setup = aura_sim::Setup { late_ns: target_ns, ..seconds(12.0, seed) };
                 let config =
                     Config { target_p99_ns: Some(target_ns), max_limit: 256, ..Config::default() };
                 let (controller, trace) =
@@ -287,7 +287,7 @@ fn scenario_08_sizes() {
         let (_, trace) = control(Config::default(), &mut Sized::new(32), &mut load, &setup);
         let mut load = Load::closed(1024).with_bytes(bytes);
         let fixed =
-            crate::sim::run(&mut Sized::new(32), &mut load, &mut crate::sim::Fixed(1024), &setup);
+            aura_sim::run(&mut Sized::new(32), &mut load, &mut aura_sim::Fixed(1024), &setup);
         figures.add("eta small", trace.rate(4 * SEC, 6 * SEC) / fixed.rate(4_200 * MS, 6 * SEC));
         figures.add(
             "eta large",
@@ -320,7 +320,7 @@ fn scenario_10_cached_disk() {
 
 #[test]
 fn scenario_13_pause_and_clock_step() {
-    use crate::sim::{Faults, Setup};
+    use aura_sim::{Faults, Setup};
     let hour_ns = 3_600 * SEC as i64;
     for seed in seeds() {
         for faults in [

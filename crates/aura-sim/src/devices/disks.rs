@@ -1,8 +1,10 @@
-//! Devices with a character: disks, cloud volumes, caches, stalls, neighbours, schedules.
+//! Devices with a character: an arm that seeks, a volume in the cloud, a cache, a virtio disk.
 
-use super::device::{Device, Operation, Service, SharedQueue, Station};
-use super::rng::Rng;
-use super::{MS, SEC};
+use super::queues::SharedQueue;
+use super::station::{Service, Station};
+use crate::device::{Device, Operation};
+use crate::rng::Rng;
+use crate::{MS, SEC};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -57,19 +59,27 @@ impl Device for Elevator {
 /// A cloud volume: a hard rate, generous while `burst_credits` last, over a constant latency.
 #[derive(Debug)]
 pub struct TokenBucket {
+    /// Operations per second while credits last.
     pub burst_rate: f64,
+    /// Operations left at the burst rate.
     pub burst_credits: u64,
+    /// Operations per second afterwards.
     pub rate: f64,
+    /// Latency of a lone operation in nanoseconds.
     pub floor_ns: u64,
     next_slot_ns: u64,
     running: BinaryHeap<Reverse<(u64, u32)>>,
 }
 
 impl TokenBucket {
+    /// A constant rate without bursts.
+    #[must_use]
     pub fn new(rate: f64, floor_ns: u64) -> Self {
         Self::with_burst(rate, floor_ns, rate, 0)
     }
 
+    /// `burst_credits` operations at the burst rate, then the lower one for good.
+    #[must_use]
     pub fn with_burst(rate: f64, floor_ns: u64, burst_rate: f64, burst_credits: u64) -> Self {
         let running = BinaryHeap::new();
         Self { burst_rate, burst_credits, rate, floor_ns, next_slot_ns: 0, running }
@@ -100,12 +110,15 @@ impl Device for TokenBucket {
 /// A page cache over a device: hits cost 3 µs and never queue.
 #[derive(Debug)]
 pub struct CachedDisk {
+    /// Share of operations that hit, 0 to 1.
     pub hit_share: f64,
     hits: Station,
     disk: SharedQueue,
 }
 
 impl CachedDisk {
+    /// A cache with this share of hits over a device.
+    #[must_use]
     pub fn new(hit_share: f64, disk: SharedQueue) -> Self {
         Self { hit_share, hits: Station::new(usize::MAX), disk }
     }
@@ -137,6 +150,8 @@ pub struct Sized {
 }
 
 impl Sized {
+    /// So many servers behind one queue.
+    #[must_use]
     pub fn new(servers: usize) -> Self {
         Self { station: Station::new(servers) }
     }
@@ -155,121 +170,6 @@ impl Device for Sized {
 
     fn advance(&mut self, now_ns: u64, _rng: &mut Rng, done: &mut Vec<u32>) {
         self.station.advance(now_ns, done);
-    }
-}
-
-/// A shared queue whose number of servers follows a schedule of `(from_ns, servers)`.
-#[derive(Debug)]
-pub struct Scheduled {
-    inner: SharedQueue,
-    schedule: Vec<(u64, usize)>,
-    next: usize,
-}
-
-impl Scheduled {
-    pub fn new(inner: SharedQueue, schedule: Vec<(u64, usize)>) -> Self {
-        Self { inner, schedule, next: 0 }
-    }
-}
-
-impl Device for Scheduled {
-    fn submit(&mut self, now_ns: u64, operation: Operation, rng: &mut Rng) {
-        self.inner.submit(now_ns, operation, rng);
-    }
-
-    fn next_event_ns(&self) -> u64 {
-        let change_ns = self.schedule.get(self.next).map_or(u64::MAX, |s| s.0);
-        self.inner.next_event_ns().min(change_ns)
-    }
-
-    fn advance(&mut self, now_ns: u64, rng: &mut Rng, done: &mut Vec<u32>) {
-        while let Some(&(from_ns, servers)) = self.schedule.get(self.next) {
-            if from_ns > now_ns {
-                break;
-            }
-            self.inner.station.set_servers(now_ns, servers);
-            self.next += 1;
-        }
-        self.inner.advance(now_ns, rng, done);
-    }
-}
-
-/// Freezes a device for `stall_ns` at the end of each period: what would finish then finishes late.
-#[derive(Debug)]
-pub struct Stalling<D> {
-    pub inner: D,
-    pub period_ns: u64,
-    pub stall_ns: u64,
-}
-
-impl<D: Device> Device for Stalling<D> {
-    fn submit(&mut self, now_ns: u64, operation: Operation, rng: &mut Rng) {
-        self.inner.submit(now_ns, operation, rng);
-    }
-
-    fn next_event_ns(&self) -> u64 {
-        let at_ns = self.inner.next_event_ns();
-        let phase_ns = at_ns % self.period_ns;
-        if at_ns == u64::MAX || phase_ns < self.period_ns - self.stall_ns {
-            at_ns
-        } else {
-            at_ns - phase_ns + self.period_ns
-        }
-    }
-
-    fn advance(&mut self, now_ns: u64, rng: &mut Rng, done: &mut Vec<u32>) {
-        if now_ns % self.period_ns < self.period_ns - self.stall_ns {
-            self.inner.advance(now_ns, rng, done);
-        }
-    }
-}
-
-/// Ids of a neighbour's operations start here.
-const NEIGHBOUR_ID: u32 = 1 << 30;
-
-/// A device shared with a neighbour who keeps `depth` operations in flight from `from_ns` to
-/// `to_ns`.
-#[derive(Debug)]
-pub struct NeighbourOn<D> {
-    inner: D,
-    depth: u32,
-    from_ns: u64,
-    to_ns: u64,
-    started: bool,
-    scratch: Vec<u32>,
-}
-
-impl<D: Device> NeighbourOn<D> {
-    pub fn new(inner: D, depth: u32, from_ns: u64, to_ns: u64) -> Self {
-        Self { inner, depth, from_ns, to_ns, started: false, scratch: Vec::new() }
-    }
-}
-
-impl<D: Device> Device for NeighbourOn<D> {
-    fn submit(&mut self, now_ns: u64, operation: Operation, rng: &mut Rng) {
-        self.inner.submit(now_ns, operation, rng);
-    }
-
-    fn next_event_ns(&self) -> u64 {
-        let start_ns = if self.started { u64::MAX } else { self.from_ns };
-        self.inner.next_event_ns().min(start_ns)
-    }
-
-    fn advance(&mut self, now_ns: u64, rng: &mut Rng, done: &mut Vec<u32>) {
-        if !self.started && now_ns >= self.from_ns {
-            self.started = true;
-            for id in NEIGHBOUR_ID..NEIGHBOUR_ID + self.depth {
-                self.inner.submit(now_ns, Operation { id, bytes: 4096 }, rng);
-            }
-        }
-        self.inner.advance(now_ns, rng, &mut self.scratch);
-        while let Some(id) = self.scratch.pop() {
-            if id < NEIGHBOUR_ID {
-                done.push(id);
-            } else if now_ns < self.to_ns {
-                self.inner.submit(now_ns, Operation { id, bytes: 4096 }, rng);
-            }
-        }
     }
 }
 

@@ -1,10 +1,7 @@
 //! What a run recorded, and the figures taken from it.
 
-use super::device::Device;
-use super::load::Load;
-use super::policy::Fixed;
-use super::run::{Setup, run};
-use super::{MS, SEC};
+use crate::run::Setup;
+use crate::{MS, SEC};
 use aura_aimd::{Decision, Phase, Reason, Window};
 
 /// Width of a throughput bucket.
@@ -13,18 +10,26 @@ const BUCKET_NS: u64 = 10 * MS;
 /// One window as the policy saw it, and what it said.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
+    /// When the window was closed, in nanoseconds of virtual time.
     pub at_ns: u64,
+    /// What the policy was told.
     pub window: Window,
+    /// What it answered.
     pub decision: Decision,
 }
 
 /// Everything a run leaves behind.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
+    /// Length of the run in nanoseconds.
     pub duration_ns: u64,
+    /// Operations completed.
     pub operations: u64,
+    /// Sum of their latencies in nanoseconds.
     pub latency_sum_ns: u64,
+    /// In-flight operations integrated over time, in operations times nanoseconds.
     pub in_flight_area: f64,
+    /// Every window and decision.
     pub steps: Vec<Step>,
     /// Latencies, if they were to be kept.
     pub latencies_ns: Vec<u64>,
@@ -34,7 +39,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    pub fn new(setup: &Setup) -> Self {
+    pub(crate) fn new(setup: &Setup) -> Self {
         let buckets = vec![[0; 3]; (setup.duration_ns / BUCKET_NS + 1) as usize];
         Self {
             late_ns: setup.late_ns,
@@ -44,7 +49,7 @@ impl Trace {
         }
     }
 
-    pub fn complete(&mut self, now_ns: u64, latency_ns: u64, bytes: u32) {
+    pub(crate) fn complete(&mut self, now_ns: u64, latency_ns: u64, bytes: u32) {
         self.operations += 1;
         self.latency_sum_ns += latency_ns;
         if self.keep_from_ns > 0 && now_ns >= self.keep_from_ns {
@@ -57,11 +62,11 @@ impl Trace {
         }
     }
 
-    pub fn decide(&mut self, at_ns: u64, window: &Window, decision: &Decision) {
+    pub(crate) fn decide(&mut self, at_ns: u64, window: &Window, decision: &Decision) {
         self.steps.push(Step { at_ns, window: *window, decision: *decision });
     }
 
-    pub fn finish(&mut self, duration_ns: u64) {
+    pub(crate) fn finish(&mut self, duration_ns: u64) {
         self.duration_ns = duration_ns;
     }
 
@@ -72,21 +77,25 @@ impl Trace {
     }
 
     /// Operations per second between two times.
+    #[must_use]
     pub fn rate(&self, from_ns: u64, to_ns: u64) -> f64 {
         self.sum(from_ns, to_ns, 0) as f64 * SEC as f64 / (to_ns - from_ns) as f64
     }
 
     /// Bytes per second between two times.
+    #[must_use]
     pub fn byte_rate(&self, from_ns: u64, to_ns: u64) -> f64 {
         self.sum(from_ns, to_ns, 2) as f64 * SEC as f64 / (to_ns - from_ns) as f64
     }
 
     /// Share of late operations between two times.
+    #[must_use]
     pub fn late_share(&self, from_ns: u64, to_ns: u64) -> f64 {
         self.sum(from_ns, to_ns, 1) as f64 / self.sum(from_ns, to_ns, 0).max(1) as f64
     }
 
     /// (windows with more than 1 % late operations, windows) of one second each from `from_ns` on.
+    #[must_use]
     pub fn violations(&self, from_ns: u64) -> (u32, u32) {
         let mut counts = (0, 0);
         let mut at_ns = from_ns;
@@ -100,6 +109,7 @@ impl Trace {
 
     /// Nanoseconds after `from_ns` until a stretch of `over_ns` reaches 95 % of `rate`; the whole
     /// rest of the run if never.
+    #[must_use]
     pub fn t95_ns(&self, from_ns: u64, over_ns: u64, rate: f64) -> u64 {
         let mut at_ns = from_ns;
         while at_ns + over_ns <= self.duration_ns {
@@ -112,18 +122,21 @@ impl Trace {
     }
 
     /// Limit in force at a time; the policy's first if nothing was decided yet.
+    #[must_use]
     pub fn limit_at(&self, at_ns: u64) -> u32 {
         let before = self.steps.iter().take_while(|s| s.at_ns <= at_ns).last();
         before.or(self.steps.first()).map_or(0, |s| s.decision.limit)
     }
 
     /// Nanoseconds after `from_ns` until a step satisfies `wanted`; the rest of the run if none does.
+    #[must_use]
     pub fn first_after(&self, from_ns: u64, wanted: impl Fn(&Step) -> bool) -> u64 {
         let found = self.steps.iter().find(|s| s.at_ns >= from_ns && wanted(s));
         found.map_or(self.duration_ns, |s| s.at_ns) - from_ns
     }
 
     /// Mean limit over time, and its coefficient of variation.
+    #[must_use]
     pub fn limit_stats(&self, from_ns: u64, to_ns: u64) -> (f64, f64) {
         let (mut weight, mut sum, mut squares) = (0.0, 0.0, 0.0);
         for pair in self.steps.windows(2) {
@@ -142,11 +155,13 @@ impl Trace {
     }
 
     /// Whether a decision between two times had this phase.
+    #[must_use]
     pub fn entered(&self, phase: Phase, from_ns: u64, to_ns: u64) -> bool {
         self.steps.iter().any(|s| s.decision.phase == phase && (from_ns..to_ns).contains(&s.at_ns))
     }
 
     /// Whether a decision between two times gave this reason.
+    #[must_use]
     pub fn gave(&self, reason: Reason, from_ns: u64, to_ns: u64) -> bool {
         self.steps
             .iter()
@@ -154,6 +169,7 @@ impl Trace {
     }
 
     /// The decisions that changed something, one line each.
+    #[must_use]
     pub fn story(&self) -> String {
         use std::fmt::Write;
         let mut text = String::new();
@@ -181,68 +197,5 @@ impl Trace {
             }
         }
         text
-    }
-}
-
-/// Depths an oracle tries: steps of about a tenth.
-fn ladder(max: u32) -> Vec<u32> {
-    let mut depths = vec![];
-    let mut depth = 1u32;
-    while depth < max {
-        depths.push(depth);
-        depth = (depth + 1).max((f64::from(depth) * 1.12) as u32);
-    }
-    depths.push(max);
-    depths
-}
-
-/// What static depths can do: the oracle.
-#[derive(Clone, Debug)]
-pub struct Oracle {
-    /// Depth, rate, and latencies in ascending order if they were kept.
-    depths: Vec<(u32, f64, Vec<u64>)>,
-}
-
-impl Oracle {
-    /// Runs a closed loop at every depth up to `max`; the first quarter of each run does not count.
-    /// Latencies are kept only where `with_latencies`.
-    pub fn sweep(
-        max: u32,
-        setup: &Setup,
-        with_latencies: bool,
-        device: &dyn Fn() -> Box<dyn Device>,
-    ) -> Self {
-        let skip_ns = setup.duration_ns / 4;
-        let setup = Setup { keep_from_ns: if with_latencies { skip_ns } else { 0 }, ..*setup };
-        let depths = ladder(max).into_iter().map(|depth| {
-            let mut load = Load::closed(depth);
-            let mut trace = run(&mut *device(), &mut load, &mut Fixed(depth), &setup);
-            trace.latencies_ns.sort_unstable();
-            let rate = trace.rate(skip_ns, setup.duration_ns);
-            (depth, rate, trace.latencies_ns)
-        });
-        Self { depths: depths.collect() }
-    }
-
-    /// The best rate of all.
-    pub fn best(&self) -> f64 {
-        self.depths.iter().map(|d| d.1).fold(0.0, f64::max)
-    }
-
-    /// The smallest depth with 97 % of the best rate.
-    pub fn knee(&self) -> u32 {
-        self.depths.iter().find(|d| d.1 >= 0.97 * self.best()).map_or(0, |d| d.0)
-    }
-
-    /// The p99 of the smallest depth tried that is at least this, in nanoseconds.
-    pub fn p99_ns(&self, depth: u32) -> u64 {
-        let of_depth = self.depths.iter().find(|d| d.0 >= depth).expect("a depth within the sweep");
-        of_depth.2[of_depth.2.len() * 99 / 100]
-    }
-
-    /// The best depth whose p99 is within the target, and its rate; `None` if there is none.
-    pub fn best_meeting(&self, target_ns: u64) -> Option<(u32, f64)> {
-        let meeting = self.depths.iter().filter(|d| d.2[d.2.len() * 99 / 100] <= target_ns);
-        meeting.max_by(|a, b| a.1.total_cmp(&b.1)).map(|d| (d.0, d.1))
     }
 }

@@ -1,8 +1,8 @@
 //! The simulator checked against what queueing theory knows.
 
-use crate::sim::{Fixed, Load, SEC, Service, Setup, SharedQueue, StripedDies, Trace, run};
+use aura_sim::{Fixed, Load, SEC, Service, Setup, SharedQueue, StripedDies, Trace, run};
 
-fn closed_run(device: &mut dyn crate::sim::Device, depth: u32) -> Trace {
+fn closed_run(device: &mut dyn aura_sim::Device, depth: u32) -> Trace {
     let setup = Setup { duration_ns: 2 * SEC, seed: 7, ..Setup::default() };
     run(device, &mut Load::closed(depth), &mut Fixed(depth), &setup)
 }

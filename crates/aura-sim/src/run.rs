@@ -1,32 +1,37 @@
 //! Plays a load and a policy against a device.
 
-use super::device::{Device, Operation};
-use super::load::Load;
-use super::policy::Policy;
-use super::rng::Rng;
-use super::trace::Trace;
+use crate::device::{Device, Operation};
+use crate::load::Load;
+use crate::policy::{Policy, Sampling};
+use crate::rng::Rng;
+use crate::trace::Trace;
 use aura_aimd::{Latency, Window};
 
-/// What goes wrong with the observer rather than the device.
+/// What goes wrong with the observer rather than the device. The default is nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
     /// From this time on nobody polls for [`pause_ns`](Self::pause_ns).
     pub pause_at_ns: u64,
+    /// How long nobody polls, in nanoseconds; 0 for no pause.
     pub pause_ns: u64,
     /// At this time the clock that windows are stamped with jumps by [`step_ns`](Self::step_ns).
     pub step_at_ns: u64,
+    /// How far the clock jumps, in nanoseconds; 0 for no jump.
     pub step_ns: i64,
 }
 
-/// One run.
+/// Length, seed and particulars of one run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Setup {
+    /// Length of the run in nanoseconds of virtual time.
     pub duration_ns: u64,
+    /// Equal seeds give equal runs.
     pub seed: u64,
     /// Latencies above this count as late in the [`Trace`], whatever the policy aims at.
     pub late_ns: u64,
     /// Latencies of operations that finish from this time on are kept; 0 keeps none.
     pub keep_from_ns: u64,
+    /// What goes wrong with the observer.
     pub faults: Faults,
 }
 
@@ -37,6 +42,7 @@ struct Slot {
     bytes: u32,
 }
 
+#[derive(Debug, Default)]
 struct Open {
     begin_ns: u64,
     operations: u64,
@@ -50,6 +56,11 @@ struct Open {
 }
 
 /// Runs the simulation and returns what happened.
+///
+/// # Panics
+///
+/// If a device's next event lies in the past, or a policy's
+/// [`limit_changed`](aura_aimd::Decision::limit_changed) does not say whether its limit changed.
 pub fn run(
     device: &mut dyn Device,
     load: &mut Load,
@@ -71,12 +82,15 @@ struct Engine<'a> {
     epoch: u32,
     waiting: u64,
     changed_ns: u64,
+    completed: u64,
+    sampling: Sampling,
     window: Open,
 }
 
 impl<'a> Engine<'a> {
     fn new(policy: &'a mut dyn Policy, setup: &Setup) -> Self {
         let limit = policy.decision().limit;
+        let sampling = policy.sampling();
         Self {
             policy,
             setup: *setup,
@@ -89,17 +103,9 @@ impl<'a> Engine<'a> {
             epoch: 0,
             waiting: 0,
             changed_ns: 0,
-            window: Open {
-                begin_ns: 0,
-                operations: 0,
-                bytes: 0,
-                in_flight_area: 0.0,
-                in_flight_max: 0,
-                gated: 0,
-                over_target: 0,
-                gap_ns: 0,
-                latencies_ns: Vec::new(),
-            },
+            completed: 0,
+            sampling,
+            window: Open::default(),
         }
     }
 
@@ -161,7 +167,9 @@ impl<'a> Engine<'a> {
         let latency_ns = now_ns - slot.submitted_ns;
         self.window.operations += 1;
         self.window.bytes += u64::from(slot.bytes);
-        if slot.epoch == self.epoch {
+        self.completed += 1;
+        let chosen = self.completed.is_multiple_of(u64::from(self.sampling.one_in.max(1)));
+        if chosen && (self.sampling.all_epochs || slot.epoch == self.epoch) {
             self.window.latencies_ns.push(latency_ns);
             let target_ns = self.policy.target_p99_ns().unwrap_or(u64::MAX);
             self.window.over_target += u64::from(latency_ns > target_ns);
@@ -237,14 +245,9 @@ impl<'a> Engine<'a> {
         let latencies_ns = std::mem::take(&mut self.window.latencies_ns);
         self.window = Open {
             begin_ns: now_ns,
-            operations: 0,
-            bytes: 0,
-            in_flight_area: 0.0,
             in_flight_max: self.in_flight,
-            gated: 0,
-            over_target: 0,
-            gap_ns: 0,
             latencies_ns,
+            ..Open::default()
         };
     }
 }

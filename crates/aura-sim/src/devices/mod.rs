@@ -1,0 +1,11 @@
+//! Models of devices. Each is an example of how to write another.
+
+mod changing;
+mod disks;
+mod queues;
+mod station;
+
+pub use changing::{NeighbourOn, Scheduled, Sped, Stalling};
+pub use disks::{CachedDisk, Elevator, Sized, TokenBucket, VirtioDisk};
+pub use queues::{SharedQueue, StripedDies};
+pub use station::{Service, Station};

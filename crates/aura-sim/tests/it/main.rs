@@ -1,0 +1,3 @@
+//! The simulator against theory, and the baselines against what they are known for.
+
+mod selfcheck;
