@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::directory;
 use crate::error::{Error, Result};
 use crate::gate::Gate;
-use crate::lock::OneThread;
+use crate::lock::Door;
 use crate::log::say;
 use crate::poll::Poller;
 use crate::resources::Resources;
@@ -36,7 +36,7 @@ pub struct Engine<B: Backend = Ring> {
     pub(crate) id: u16,
     pub(crate) rings: Box<[EngineRing<B>]>,
     pub(crate) selector: Selector,
-    pub(crate) door: OneThread,
+    pub(crate) door: Door,
     pub(crate) gate: Gate<Poller>,
     pub(crate) attention: Attention,
     pub(crate) active: ActiveRings,
@@ -94,7 +94,7 @@ impl<B: Backend> Engine<B> {
         let engine = Self {
             id: 0,
             selector: Selector::new(config.ring_select, rings.len()),
-            door: OneThread::new(config.single_thread),
+            door: Door::new(config.single_thread).map_err(Error::os("mapping a page"))?,
             gate: Gate::new(Poller::new(tuner)),
             attention: Attention::default(),
             active: ActiveRings::new(rings.len()),

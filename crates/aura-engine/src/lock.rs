@@ -6,7 +6,7 @@
 //!
 //! [`Guarded`] is a mutex around a value, except when the engine was made for one thread: then
 //! the engine checks at each of its doors that the calling thread is that thread
-//! ([`OneThread::check`]), which makes the mutex redundant, and the lock is skipped.
+//! ([`Door::check`]), which makes the mutex redundant, and the lock is skipped.
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::mapping::Mapping;
 
 /// A value that is used by one thread at a time.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(crate) struct Guarded<T> {
 }
 
 // SAFETY: the value is reached only through a guard. With `unlocked == false` a guard holds the
-// mutex; with `unlocked == true` only the one thread that `OneThread` lets in makes guards.
+// mutex; with `unlocked == true` only the one thread that `Door` lets in makes guards.
 unsafe impl<T: Send> Sync for Guarded<T> {}
 
 pub(crate) struct Guard<'a, T> {
@@ -72,29 +73,41 @@ impl<T> DerefMut for Guard<'_, T> {
     }
 }
 
-/// Holds an engine made for one thread to that promise.
+/// Who may use an engine: threads of the process that made it, and if it was made for one thread,
+/// that thread alone.
 ///
-/// The first thread that submits or processes completions becomes the owner; every other thread
-/// gets an error. That is what makes leaving out the locks sound, at the price of one compare.
+/// The first thread that submits or processes completions becomes the owner of an engine made for
+/// one; every other thread gets an error. That is what makes leaving out the locks sound, at the
+/// price of one compare.
 #[derive(Debug)]
-pub(crate) struct OneThread {
+pub(crate) struct Door {
     /// [`thread_token`] of the owner, or `NOBODY`, or `ANYBODY`. Written once, by whoever comes
     /// first (compare-and-swap), read by everyone.
     owner: AtomicUsize,
+    home: Home,
 }
 
 const NOBODY: usize = 0;
 const ANYBODY: usize = 1;
 
-impl OneThread {
-    pub(crate) fn new(one_thread: bool) -> Self {
-        Self { owner: AtomicUsize::new(if one_thread { NOBODY } else { ANYBODY }) }
+impl Door {
+    pub(crate) fn new(one_thread: bool) -> std::io::Result<Self> {
+        let owner = AtomicUsize::new(if one_thread { NOBODY } else { ANYBODY });
+        Ok(Self { owner, home: Home::new()? })
     }
 
     #[inline]
     pub(crate) fn check(&self) -> Result<()> {
+        if !self.home.is_here() {
+            return Err(Error::Shutdown);
+        }
         let owner = self.owner.load(Ordering::Relaxed);
         if owner == ANYBODY || owner == thread_token() { Ok(()) } else { self.check_slowly(owner) }
+    }
+
+    /// Whether this is the process that made the engine.
+    pub(crate) fn is_home(&self) -> bool {
+        self.home.is_here()
     }
 
     /// Makes the calling thread the owner. Exclusive access proves that nobody else is inside.
@@ -121,6 +134,36 @@ impl OneThread {
     }
 }
 
+/// Knows the process it was made in, at the price of a load: a page that the kernel clears in the
+/// child of a fork (`MADV_WIPEONFORK`, Linux 4.14).
+///
+/// Parent and child share the rings' memory. A child that used them, or drained them at its end,
+/// would take away the parent's operations.
+struct Home {
+    page: Mapping<AtomicUsize>,
+}
+
+impl Home {
+    fn new() -> std::io::Result<Self> {
+        // SAFETY: an atomic of zeros is a zero.
+        let page: Mapping<AtomicUsize> = unsafe { Mapping::zeroed(1)? };
+        page.wipe_on_fork()?;
+        page[0].store(1, Ordering::Relaxed);
+        Ok(Self { page })
+    }
+
+    #[inline]
+    fn is_here(&self) -> bool {
+        self.page[0].load(Ordering::Relaxed) != 0
+    }
+}
+
+impl std::fmt::Debug for Home {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Home").field("here", &self.is_here()).finish()
+    }
+}
+
 /// A number that no other live thread has: the address of a thread-local.
 #[inline]
 pub(crate) fn thread_token() -> usize {
@@ -134,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_first_thread_becomes_the_owner_and_others_are_refused() {
-        let door = OneThread::new(true);
+        let door = Door::new(true).unwrap();
         assert!(door.check().is_ok());
         assert!(door.check().is_ok());
         let other = std::thread::scope(|s| s.spawn(|| door.check().is_err()).join());
@@ -143,7 +186,7 @@ mod tests {
 
     #[test]
     fn an_ordinary_engine_lets_every_thread_in() {
-        let door = OneThread::new(false);
+        let door = Door::new(false).unwrap();
         assert!(door.check().is_ok());
         let other = std::thread::scope(|s| s.spawn(|| door.check().is_ok()).join());
         assert!(other.expect("the thread does not panic"));

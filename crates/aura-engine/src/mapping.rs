@@ -6,7 +6,7 @@ use std::io;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 /// A fixed number of `T`s that start as zeros.
 pub(crate) struct Mapping<T> {
@@ -32,6 +32,16 @@ impl<T> Mapping<T> {
         let start = unsafe { mmap_anonymous(std::ptr::null_mut(), length, read_write, private)? };
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { start, count })
+    }
+}
+
+impl<T> Mapping<T> {
+    /// Makes the kernel clear it in the child of a fork.
+    pub(crate) fn wipe_on_fork(&self) -> io::Result<()> {
+        let length = size_of::<T>() * self.count;
+        // SAFETY: the mapping is ours; the advice changes what a child finds in it, nothing here.
+        unsafe { madvise(self.start.as_ptr().cast(), length, Advice::LinuxWipeOnFork)? };
+        Ok(())
     }
 }
 

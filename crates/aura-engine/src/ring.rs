@@ -105,7 +105,7 @@ impl<B: Backend> EngineRing<B> {
             backend,
             slots,
             submission: Submission {
-                // SAFETY: with `unlocked`, `OneThread` lets a single thread into the engine, and
+                // SAFETY: with `unlocked`, `Door` lets a single thread into the engine, and
                 // no function here calls back while it holds the guard.
                 push: unsafe { Guarded::new(push, unlocked) },
                 submitted: AtomicU64::new(0),

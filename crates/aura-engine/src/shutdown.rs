@@ -6,6 +6,8 @@
 //! 4. What is still in flight then will perhaps complete some day. Neither closing the ring nor
 //!    cancelling stops the kernel from writing to its memory, so that memory is given up for good:
 //!    slots, callbacks and what they own are leaked, and the log says how many.
+//!
+//! In the child of a fork nothing of this happens: the operations are the parent's.
 
 use std::time::{Duration, Instant};
 
@@ -74,6 +76,11 @@ impl<B: Backend> Drop for Engine<B> {
     fn drop(&mut self) {
         self.door.adopt();
         self.close();
+        if !self.door.is_home() {
+            // The operations are the parent's, and this process has copies of what they own.
+            self.rings.iter_mut().for_each(|ring| ring.slots.abandon());
+            return;
+        }
         let left = self.settle();
         if left == 0 {
             return;

@@ -242,6 +242,9 @@ impl<B: Backend> Engine<B> {
     /// Ends [`run`](Self::run), and a [`wait`](Self::wait) that sleeps. From any thread, from
     /// callbacks, from signal handlers.
     pub fn stop(&self) {
+        if !self.door.is_home() {
+            return; // The event loop is another process's.
+        }
         self.stopping.store(true, Ordering::SeqCst);
         self.end_wait.store(true, Ordering::Release);
         self.wake();
