@@ -109,7 +109,7 @@ impl Engine {
         unsafe { self.submit(Op::fallocate(Target::Fd(fd), mode, offset, len), callback) }
     }
 
-    /// Sets the file's length. Linux 6.9 or later; before, [`Error::Submission`] holds `ENOSYS`.
+    /// Sets the file's length. Linux 6.9 or later; before, [`Error::Submission`](crate::Error::Submission) holds `ENOSYS`.
     ///
     /// # Errors
     ///

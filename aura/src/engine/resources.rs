@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// These calls must not be made at the same time; submitting goes on meanwhile.
 impl Engine {
     /// Registers buffers: the kernel pins them once instead of at every operation. Name them with
-    /// [`BufferRef::fixed`]. At most 12 288.
+    /// [`BufferRef::fixed`](crate::BufferRef::fixed). At most 12 288.
     ///
     /// # Errors
     ///
