@@ -8,17 +8,19 @@ use aura_engine::{Op, Target};
 
 use crate::buffer::BufferRef;
 use crate::engine::Engine;
+#[cfg(doc)]
+use crate::error::Error;
 use crate::error::Result;
 use crate::request::RequestHandle;
 
 /// # Operations on data
 ///
-/// The callback hears the bytes transferred, [`Error::Cancelled`](crate::Error::Cancelled), or the kernel's error. It runs
+/// The callback hears the bytes transferred, [`Error::Cancelled`], or the kernel's error. It runs
 /// exactly once, inside a call that processes completions and never inside these functions; if one
 /// of these returns an error, it is dropped without being called.
 ///
-/// All of them fail with [`Error::InvalidArgument`](crate::Error::InvalidArgument) for an argument that makes no sense, and with
-/// [`Error::Submission`](crate::Error::Submission) holding `EAGAIN` at the in-flight limit (process completions, then try
+/// All of them fail with [`Error::InvalidArgument`] for an argument that makes no sense, and with
+/// [`Error::Submission`] holding `EAGAIN` at the in-flight limit (process completions, then try
 /// again) or `ESHUTDOWN`.
 impl Engine {
     /// Reads `len` bytes at `offset` into `buf`. Fewer bytes mean the end of the file, or that the
@@ -27,7 +29,7 @@ impl Engine {
     /// # Errors
     ///
     /// See above. With a registered buffer also `ENOENT` when none are registered,
-    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a place outside it, and [`Error::Io`](crate::Error::Io) holding `EBUSY` while
+    /// [`Error::InvalidArgument`] for a place outside it, and [`Error::Io`] holding `EBUSY` while
     /// they are being unregistered.
     ///
     /// # Safety

@@ -8,6 +8,8 @@ use std::os::fd::RawFd;
 use aura_engine::{Op, Target};
 
 use crate::engine::Engine;
+#[cfg(doc)]
+use crate::error::Error;
 use crate::error::Result;
 use crate::request::RequestHandle;
 
@@ -109,7 +111,7 @@ impl Engine {
         unsafe { self.submit(Op::fallocate(Target::Fd(fd), mode, offset, len), callback) }
     }
 
-    /// Sets the file's length. Linux 6.9 or later; before, [`Error::Submission`](crate::Error::Submission) holds `ENOSYS`.
+    /// Sets the file's length. Linux 6.9 or later; before, [`Error::Submission`] holds `ENOSYS`.
     ///
     /// # Errors
     ///

@@ -4,6 +4,8 @@
 
 use std::os::fd::RawFd;
 
+#[cfg(doc)]
+use crate::buffer::BufferRef;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -12,7 +14,7 @@ use crate::error::{Error, Result};
 /// These calls must not be made at the same time; submitting goes on meanwhile.
 impl Engine {
     /// Registers buffers: the kernel pins them once instead of at every operation. Name them with
-    /// [`BufferRef::fixed`](crate::BufferRef::fixed). At most 12 288.
+    /// [`BufferRef::fixed`]. At most 12 288.
     ///
     /// # Errors
     ///
