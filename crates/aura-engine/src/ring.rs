@@ -190,7 +190,7 @@ impl<B: Backend> EngineRing<B> {
                 Err(error) if !is_temporary(&error) => return Err(error),
                 // Nothing taken: another thread is at it, or the kernel has no memory just now.
                 Ok(0) | Err(_) if Instant::now() > patience => return Ok(false),
-                Ok(0) | Err(_) => std::thread::yield_now(),
+                Ok(0) | Err(_) => std::thread::sleep(Duration::from_micros(20)),
                 Ok(_) => {}
             }
         }

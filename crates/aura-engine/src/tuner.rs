@@ -104,8 +104,9 @@ struct Counters {
 impl Tuner {
     pub(crate) fn new(config: &Config, rings: usize, depth: u32, now_ns: u64) -> Result<Self> {
         let max_limit = depth.saturating_mul(rings as u32).min(aura_aimd::MAX_LIMIT);
-        let min_limit = config.min_in_flight.unwrap_or(4).min(max_limit);
         let initial = config.initial_in_flight.unwrap_or((config.queue_depth / 4).max(1));
+        // Whoever asks to begin lower than the usual minimum wants to be able to stay there.
+        let min_limit = config.min_in_flight.unwrap_or(initial.min(4)).min(max_limit);
         let controller = aura_aimd::Config {
             initial_limit: initial.clamp(min_limit, max_limit),
             min_limit,
