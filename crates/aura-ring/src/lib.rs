@@ -11,6 +11,7 @@
 //! | [`error`] | why a ring could not be created, and the remedy |
 
 pub mod config;
+mod cqe;
 pub mod error;
 mod opcode;
 mod queues;
@@ -19,7 +20,8 @@ pub mod ring;
 pub mod sqe;
 
 pub use config::{Features, RingConfig};
+pub use cqe::Cqe;
 pub use error::{Cause, SetupError};
 pub use opcode::Opcode;
-pub use ring::{Cqe, PushError, Ring, Wake};
+pub use ring::{PushError, Ring, Wake};
 pub use sqe::{Parts, Sqe, Target};

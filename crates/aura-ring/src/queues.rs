@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use io_uring::{IoUring, Parameters};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-use crate::ring::Cqe;
+use crate::cqe::Cqe;
 use crate::sqe::Sqe;
 
 /// `IORING_SQ_CQ_OVERFLOW`: completions wait in the kernel for room in the queue.

@@ -20,6 +20,7 @@ use io_uring::{IoUring, Probe, types};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::config::{Features, RingConfig};
+use crate::cqe::Cqe;
 use crate::error::SetupError;
 use crate::opcode::Opcode;
 use crate::queues::{Queues, SQ_CQ_OVERFLOW, SQ_TASKRUN};
@@ -50,20 +51,6 @@ pub struct Ring {
     /// same as the completion queue's head, but on a line that the kernel does not write to. What
     /// was pushed (the submission queue's tail) is never ahead by more than that queue holds.
     reaped: OwnLine,
-}
-
-/// One completion.
-///
-/// Its layout is the kernel's (`struct io_uring_cqe`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Cqe {
-    /// The label of the operation, see [`Sqe::user_data`].
-    pub user_data: u64,
-    /// Bytes or descriptor on success, the negative of `errno` on failure.
-    pub result: i32,
-    /// `IORING_CQE_F_*`.
-    pub flags: u32,
 }
 
 /// Why an operation was not taken.
