@@ -7,6 +7,7 @@
 mod cargo;
 mod delegate;
 mod lint;
+mod sim;
 mod test;
 mod tidy;
 
@@ -31,6 +32,9 @@ enum Command {
     Demo(delegate::Arguments),
     /// Run a benchmark: `bench overhead` (cost per operation over a raw loop)
     Bench(delegate::Bench),
+    /// Play the controller and its rivals against simulated devices; --list names the scenarios
+    #[command(disable_help_flag = true)]
+    Sim(delegate::Arguments),
     /// Run every check and test; --quick for the short round
     Test(test::Arguments),
     /// Check layering, file headers and house rules that the compiler does not know
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         None => Cli::command().print_long_help().map(|()| ExitCode::SUCCESS).map_err(Into::into),
         Some(Command::Demo(arguments)) => delegate::demo(&arguments),
         Some(Command::Bench(bench)) => delegate::bench(&bench),
+        Some(Command::Sim(arguments)) => sim::run(&arguments),
         Some(Command::Test(arguments)) => test::run(&arguments),
         Some(Command::Tidy) => tidy::run(),
         Some(Command::Lint) => lint::lint(),

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod baselines;
+pub mod catalogue;
 mod device;
 mod devices;
 mod load;
