@@ -14,13 +14,15 @@ const FLASH: Service = Service::Flash(80_000.0);
 const MEMORYLESS: Service = Service::Exponential(80_000.0);
 const SLOW_FLASH: Service = Service::Flash(160_000.0);
 
-/// Every scenario, in order.
+/// Every scenario, by number, those without a number last.
 #[must_use]
 pub fn all() -> Vec<Scenario> {
     let mut all = steady();
     all.extend(changing());
     all.extend(targets());
     all.extend(faults());
+    let number = |name: &str| name.split('-').next().and_then(|first| first.parse().ok());
+    all.sort_by_key(|scenario| number(scenario.name).unwrap_or(u32::MAX));
     all
 }
 

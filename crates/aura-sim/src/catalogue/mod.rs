@@ -23,6 +23,7 @@ use crate::device::Device;
 use crate::load::Load;
 use crate::oracle::Oracle;
 use crate::run::{Faults, Setup, run};
+use crate::trace::Trace;
 use crate::{MS, SEC};
 
 /// The scenario with this name.
@@ -152,22 +153,40 @@ impl Prepared {
         self.best.iter().all(Option::is_some)
     }
 
-    /// One run.
+    /// Stretches of constant conditions: begin and end in nanoseconds, and the best operations per
+    /// second, `None` if no depth meets the target.
+    pub fn spans(&self) -> impl Iterator<Item = (u64, u64, Option<f64>)> {
+        let spans = self.scenario.spans.iter().zip(&self.best);
+        spans.map(|(span, &best)| (span.from_ns, span.to_ns, best))
+    }
+
+    /// One run, judged.
     #[must_use]
     pub fn play(&self, contender: Contender, seed: u64) -> Score {
+        let (mut trace, infeasible) = self.run(contender, seed);
+        Score::of(self, &mut trace, infeasible)
+    }
+
+    /// The same run in full.
+    #[must_use]
+    pub fn trace(&self, contender: Contender, seed: u64) -> Trace {
+        self.run(contender, seed).0
+    }
+
+    /// What happened, and whether the policy says that its target cannot be met.
+    fn run(&self, contender: Contender, seed: u64) -> (Trace, bool) {
         let scenario = &self.scenario;
-        let last = scenario.spans.last().map_or(0, |span| span.judged_ns);
         let setup = Setup {
             duration_ns: (scenario.duration_s * SEC as f64) as u64,
             seed,
             late_ns: self.target_ns.unwrap_or(0),
-            keep_from_ns: last,
+            keep_from_ns: scenario.spans.last().map_or(0, |span| span.judged_ns),
             faults: scenario.faults,
         };
         let mut policy = contender.make(scenario.limits, self.target_ns, seed);
         let mut device = (scenario.device)();
-        let mut trace = run(&mut *device, &mut (scenario.load)(), &mut *policy, &setup);
-        Score::of(self, &mut trace, policy.is_infeasible())
+        let trace = run(&mut *device, &mut (scenario.load)(), &mut *policy, &setup);
+        (trace, policy.is_infeasible())
     }
 }
 

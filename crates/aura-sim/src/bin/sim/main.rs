@@ -1,6 +1,7 @@
 //! `cargo xtask sim`: every policy against every scenario, as a table.
 
 mod play;
+mod plot;
 mod table;
 
 use aura_sim::catalogue::{self, Scenario};
@@ -29,6 +30,9 @@ struct Cli {
     /// Also write the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Also draw the controller's first run of each scenario into this folder, as SVG
+    #[arg(long, value_name = "DIR")]
+    plot: Option<PathBuf>,
     /// Only name the scenarios
     #[arg(long)]
     list: bool,
@@ -58,9 +62,17 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
         std::fs::File::create(path).map_err(|error| format!("{}: {error}", path.display()))
     });
     let file = file.transpose()?;
+    if let Some(folder) = &cli.plot {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
     let mut results = Vec::new();
     for scenario in &scenarios {
-        let result = play::all(scenario, cli.seeds);
+        let prepared = play::prepare(scenario);
+        let result = play::all(scenario, &prepared, cli.seeds);
+        if let Some(folder) = &cli.plot {
+            plot::draw(&folder.join(format!("{}.svg", scenario.name)), scenario, &prepared)?;
+        }
         table::print(&mut out, &result)?;
         out.flush()?;
         results.push(result);

@@ -40,12 +40,15 @@ pub(crate) struct Row {
     pub(crate) says_infeasible_share: f64,
 }
 
-pub(crate) fn all(scenario: &Scenario, seeds: u64) -> Played {
+pub(crate) fn prepare(scenario: &Scenario) -> Prepared {
     note(&format!("{}: asking the oracle", scenario.name));
-    let prepared = scenario.prepare();
+    scenario.prepare()
+}
+
+pub(crate) fn all(scenario: &Scenario, prepared: &Prepared, seeds: u64) -> Played {
     let jobs: Vec<(Contender, u64)> =
         Contender::ALL.iter().flat_map(|&c| (1..=seeds).map(move |seed| (c, seed))).collect();
-    let scores = scores(scenario.name, &prepared, &jobs);
+    let scores = scores(scenario.name, prepared, &jobs);
     note("");
     let rows = Contender::ALL.iter().zip(scores.chunks(seeds as usize));
     Played {
