@@ -89,6 +89,7 @@ mod tests {
             ("aura-engine", "aura-ring"),
             ("aura", "aura-engine"),
             ("aura-bench", "aura"),
+            ("aura-sim", "aura-aimd"),
             ("aura-tests", "aura-histogram"),
         ] {
             assert_eq!(found(from, to), 0, "{from} -> {to}");
@@ -101,6 +102,7 @@ mod tests {
             ("aura-ring", "aura-histogram"),
             ("aura-aimd", "aura-histogram"),
             ("aura-ring", "aura-engine"),
+            ("aura-engine", "aura-sim"),
             ("aura-engine", "aura"),
             ("aura", "aura-ring"),
             ("aura-tests", "xtask"),
