@@ -118,6 +118,8 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
     let bench =
         ["xtask", "bench", "overhead", "--seconds", "0.5", "--rounds", "2", "--size", "32MiB"];
     steps.push(short("bench overhead, short", &bench));
+    let sim = ["xtask", "sim", "--scenario", "1-shared-queue", "--seeds", "1"];
+    steps.push(short("sim, short", &sim));
     steps
 }
 
