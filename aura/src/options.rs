@@ -83,7 +83,8 @@ impl Options {
         self
     }
 
-    /// Number of rings, 1 to 1024; 0 (the default) is one per CPU that the process may run on.
+    /// Number of rings, 1 to 1024; 0 (the default) is one per CPU that the process may run on, or
+    /// fewer if `RLIMIT_MEMLOCK` has no room for so many (the log says so).
     pub fn ring_count(mut self, count: i32) -> Self {
         self.ring_count = count;
         self

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aura_bufpool::{Pool, PoolOptions};
-use aura_ring::{Ring, RingConfig};
+use aura_ring::{Cause, Ring, RingConfig};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::attention::{ActiveRings, Attention};
@@ -84,8 +84,7 @@ impl<B: Backend> Engine<B> {
             one_thread: config.single_thread && count == 1,
             ..RingConfig::default()
         };
-        let rings = (0..count).map(|_| EngineRing::<B>::new(&ring_config, config.single_thread));
-        let rings = rings.collect::<Result<Box<[_]>>>()?;
+        let rings = create_rings::<B>(count, &ring_config, config)?;
         let now_ns = clock::now_ns();
         let depth = rings[0].backend.entries();
         let tuner = Tuner::new(config, rings.len(), depth, now_ns)?;
@@ -230,6 +229,31 @@ impl<B: Backend> Engine<B> {
     pub(crate) fn close(&self) -> bool {
         !self.closing.swap(true, Ordering::SeqCst)
     }
+}
+
+/// Fewer than wanted if the number is of our own choosing and the memory that may be locked is
+/// used up: on a machine with many CPUs the usual limit is not enough for a ring each.
+fn create_rings<B: Backend>(
+    count: usize,
+    ring_config: &RingConfig,
+    config: &Config,
+) -> Result<Box<[EngineRing<B>]>> {
+    let mut rings = Vec::with_capacity(count);
+    while rings.len() < count {
+        match EngineRing::new(ring_config, config.single_thread) {
+            Ok(ring) => rings.push(ring),
+            Err(Error::Setup(error))
+                if config.ring_count.is_none()
+                    && !rings.is_empty()
+                    && matches!(error.cause(), Cause::LockedMemory { .. }) =>
+            {
+                say!(Warning, "{} rings instead of {count}: {error}", rings.len());
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(rings.into())
 }
 
 /// CPUs that the process may run on.

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 /// A ring could not be created. Displays what was attempted, the cause and the remedy.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("io_uring_setup({entries} entries): {errno}: {cause}; {}", cause.remedy())]
 pub struct SetupError {
     /// What the kernel answered.
@@ -66,6 +66,14 @@ impl SetupError {
     #[must_use]
     pub fn raw_os_error(&self) -> i32 {
         self.errno.raw_os_error()
+    }
+}
+
+/// As displayed: this is what a program prints that returns the error from `main`, and the remedy
+/// belongs there.
+impl fmt::Debug for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SetupError({:?})", self.to_string())
     }
 }
 
@@ -212,6 +220,7 @@ mod tests {
         };
         let text = error.to_string();
         assert!(text.contains("256 descriptors") && text.contains("ulimit -n"), "{text}");
+        assert!(format!("{error:?}").contains("ulimit -n"), "{error:?}");
         let memlock = Facts { memlock_bytes: Some(65_536), ..facts() };
         assert!(Cause::of(Errno::NOMEM, &memlock).to_string().contains("65536 bytes"));
     }
