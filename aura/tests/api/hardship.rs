@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use aura::{BufferRef, Engine, Error, Options, RingSelect};
 
-use crate::common::{LONG, Outcomes, alone, file_with, outcome, pattern, small_engine};
+use crate::common::{LONG, Outcomes, alone, file_with, outcome, pattern, skip, small_engine};
+use crate::logging::{Heard, hear};
 
 #[test]
 fn without_descriptors_the_error_names_cause_and_remedy() {
@@ -86,6 +87,44 @@ fn signals_lose_nothing_and_end_no_wait() {
         drop(writer);
         engine.drain(-1).unwrap();
     }
+}
+
+/// A ring of 1024 entries locks about 100 KiB, and a machine may have many CPUs.
+#[test]
+fn where_locked_memory_is_short_an_engine_makes_do_with_fewer_rings() {
+    if !alone("hardship::where_locked_memory_is_short_an_engine_makes_do_with_fewer_rings") {
+        return;
+    }
+    if Engine::new().unwrap().ring_count() < 2 {
+        return skip("one CPU needs one ring only");
+    }
+    let room_for_one = libc::rlimit { rlim_cur: 120 << 10, rlim_max: 120 << 10 };
+    // A user of its own, because what is locked is counted per user, and root is not limited.
+    let user = 100_000 + std::process::id();
+    // SAFETY: a valid limit, and plain numbers.
+    let (limited, changed) = unsafe {
+        (libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const room_for_one), libc::setuid(user))
+    };
+    if limited != 0 || changed != 0 {
+        return skip("only root may become a user that has locked nothing yet");
+    }
+    let heard = Heard::default();
+    hear(&heard);
+    let engine = Engine::new().unwrap();
+    if engine.ring_count() > 1 {
+        return skip("this kernel does not count the rings as locked memory");
+    }
+    assert_eq!(outcome(&engine, |done| engine.nop(done)), Ok(0));
+    let said = heard.lock().unwrap();
+    let text = "1 rings instead of";
+    assert!(
+        said.iter().any(|(_, said)| said.contains(text) && said.contains("ulimit")),
+        "{said:?}"
+    );
+    // Asked for by number, they are all there or none is.
+    drop(engine);
+    let error = Engine::with_options(&Options::new().ring_count(2)).unwrap_err();
+    assert_eq!(error.errno(), libc::ENOMEM, "{error}");
 }
 
 /// The rings' memory is shared between parent and child: a child that used it, or shut the engine

@@ -9,9 +9,9 @@ use aura::{LogLevel, clear_log_handler, log_emit, set_log_handler};
 
 use crate::common::{alone, small_engine, within};
 
-type Heard = Arc<Mutex<Vec<(LogLevel, String)>>>;
+pub(crate) type Heard = Arc<Mutex<Vec<(LogLevel, String)>>>;
 
-fn hear(heard: &Heard) {
+pub(crate) fn hear(heard: &Heard) {
     let log = Arc::clone(heard);
     set_log_handler(move |level, text| log.lock().unwrap().push((level, text.to_owned())));
 }
