@@ -44,8 +44,9 @@ pub(crate) struct Resources {
 /// What the kernel holds, as opposed to what submitters may use.
 #[derive(Debug, Default)]
 struct Lifecycle {
-    /// The rings have a table of buffers, full or empty. It is made once and kept.
-    table_made: bool,
+    /// How many rings, from the first, have a table of buffers, full or empty. It is made once and
+    /// kept.
+    tables: usize,
     /// Buffers in the table.
     buffers: u32,
     /// Files registered, with what each place holds.
@@ -123,10 +124,7 @@ impl<B: Backend> Engine<B> {
                 "buffers are registered already; unregister them first"
             }));
         }
-        if !life.table_made {
-            self.make_buffer_tables()?;
-            life.table_made = true;
-        }
+        self.make_buffer_tables(&mut life)?;
         for (done, ring) in self.rings.iter().enumerate() {
             // SAFETY: the caller vouches for the memory.
             if let Err(error) = unsafe { ring.backend.update_buffers(0, buffers) } {
@@ -293,18 +291,16 @@ impl<B: Backend> Engine<B> {
         }
     }
 
-    fn make_buffer_tables(&self) -> Result<()> {
-        for (done, ring) in self.rings.iter().enumerate() {
+    /// On the rings that have none yet: if one refuses, a later call goes on from there.
+    fn make_buffer_tables(&self, life: &mut Lifecycle) -> Result<()> {
+        for ring in &self.rings[life.tables..] {
             if !ring.backend.supports(Opcode::ReadFixed) {
                 return Err(Error::Unsupported("registered buffers"));
             }
-            if let Err(error) = ring.backend.register_buffer_table(MAX_BUFFERS) {
-                // An empty table on some rings does no harm, but must not be made twice.
-                if done > 0 {
-                    say!(Warning, "{done} rings have a buffer table and one refused it: {error}");
-                }
-                return Err(Error::os("making io_uring's table of buffers")(error));
-            }
+            ring.backend
+                .register_buffer_table(MAX_BUFFERS)
+                .map_err(Error::os("making io_uring's table of buffers"))?;
+            life.tables += 1;
         }
         Ok(())
     }
