@@ -278,17 +278,17 @@ impl<B: Backend> Engine<B> {
             return Err(Error::Shutdown);
         }
         let (index, name) = (handle.ring(), handle.name());
-        let ring = self.rings.get(index).ok_or(Error::AlreadyCompleted)?;
-        self.cancel_named(index, name).and_then(|pushed| {
-            if pushed {
-                return Ok(());
-            }
-            drop(ring.flush());
-            match self.cancel_named(index, name)? {
-                true => Ok(()),
-                false => Err(Error::Busy("the queue has no room for a cancellation")),
-            }
-        })
+        if index >= self.rings.len() {
+            return Err(Error::AlreadyCompleted);
+        }
+        if self.cancel_named(index, name)? {
+            return Ok(());
+        }
+        self.flush_ring(index);
+        match self.cancel_named(index, name)? {
+            true => Ok(()),
+            false => Err(Error::Busy("the queue has no room for a cancellation")),
+        }
     }
 
     /// Queues a cancellation and hands it over; `false` when the queue is full.
