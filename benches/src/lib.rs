@@ -20,6 +20,8 @@ pub mod subject;
 pub mod summary;
 pub mod units;
 
+use std::process::ExitCode;
+
 /// The error of a program: something to print.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -30,6 +32,18 @@ pub const BLOCK_BYTES: usize = 4096;
 pub const EXIT_FAILURE: u8 = 1;
 /// A program was interrupted: 128 + `SIGINT`, as shells report it.
 pub const EXIT_INTERRUPTED: u8 = 130;
+
+/// How a program ends: says what went wrong, and answers with the exit code for it.
+pub fn conclude(result: Result<(), Error>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<interrupt::Interrupted>() => EXIT_INTERRUPTED.into(),
+        Err(error) => {
+            eprintln!("error: {error}");
+            EXIT_FAILURE.into()
+        }
+    }
+}
 
 /// The code in the repository's front page and guide, which has to compile and run.
 #[cfg(doctest)]

@@ -20,10 +20,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use aura_bench::interrupt::{self, Interrupted};
+use aura_bench::interrupt;
 use aura_bench::machine::Machine;
 use aura_bench::subject::{self, Direct, Subject};
-use aura_bench::{EXIT_FAILURE, EXIT_INTERRUPTED, Error, report, units};
+use aura_bench::{Error, conclude, report, units};
 use clap::Parser;
 use indicatif::ProgressBar;
 use results::Results;
@@ -63,14 +63,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<Interrupted>() => EXIT_INTERRUPTED.into(),
-        Err(error) => {
-            eprintln!("error: {error}");
-            EXIT_FAILURE.into()
-        }
-    }
+    conclude(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Error> {
