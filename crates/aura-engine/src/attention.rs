@@ -37,6 +37,11 @@ impl Attention {
         self.parked.store(false, Ordering::Relaxed);
     }
 
+    /// Whether the poller sleeps, or is about to.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.parked.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn begin_callbacks(&self) {
         if self.is_poll_fd_in_use() {
             self.dispatching.store(true, Ordering::SeqCst);

@@ -3,6 +3,7 @@
 //! A handle can be asked about without the engine at hand, at any time, even when the engine is
 //! gone; this is where the question is sent. Not on the path of any operation.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use crate::backend::Backend;
@@ -16,6 +17,7 @@ trait Answers: Send + Sync {
     fn info(&self, handle: Handle) -> Option<RequestInfo>;
     fn is_pending(&self, handle: Handle) -> bool;
     fn cancel(&self, handle: Handle) -> Result<()>;
+    fn warn_if_forgotten(&self, visits: u64);
 }
 
 struct Directory {
@@ -47,25 +49,30 @@ pub(crate) fn enter<B: Backend>(mut engine: Engine<B>) -> Result<Arc<Engine<B>>>
     Ok(engine)
 }
 
-fn ask<T>(handle: Handle, question: impl FnOnce(&dyn Answers) -> T) -> Option<T> {
+fn ask<T>(engine: u16, question: impl FnOnce(&dyn Answers) -> T) -> Option<T> {
     let engine = {
         let directory = DIRECTORY.read().unwrap_or_else(PoisonError::into_inner);
-        directory.engines.get(usize::from(handle.engine()))?.upgrade()?
+        directory.engines.get(usize::from(engine))?.upgrade()?
     };
     Some(question(&*engine))
+}
+
+/// Has an engine look whether its futures were forgotten since it was visited so often.
+pub(crate) fn look_after(engine: u16, visits: u64) {
+    ask(engine, |engine| engine.warn_if_forgotten(visits));
 }
 
 /// What is known about an operation that is in flight or whose callback is running; `None` once
 /// it is over, and for a number that names none.
 #[must_use]
 pub fn request_info(handle: Handle) -> Option<RequestInfo> {
-    ask(handle, |engine| engine.info(handle)).flatten()
+    ask(handle.engine(), |engine| engine.info(handle)).flatten()
 }
 
 /// Whether the operation is in flight: its callback has not begun.
 #[must_use]
 pub fn request_is_pending(handle: Handle) -> bool {
-    ask(handle, |engine| engine.is_pending(handle)).unwrap_or(false)
+    ask(handle.engine(), |engine| engine.is_pending(handle)).unwrap_or(false)
 }
 
 /// Asks for an operation to be cancelled, as [`Engine::cancel`], without the engine at hand.
@@ -74,7 +81,7 @@ pub fn request_is_pending(handle: Handle) -> bool {
 ///
 /// As there; [`Error::AlreadyCompleted`] when the engine is gone.
 pub fn request_cancel(handle: Handle) -> Result<()> {
-    ask(handle, |engine| engine.cancel(handle)).unwrap_or(Err(Error::AlreadyCompleted))
+    ask(handle.engine(), |engine| engine.cancel(handle)).unwrap_or(Err(Error::AlreadyCompleted))
 }
 
 impl<B: Backend> Answers for Engine<B> {
@@ -85,7 +92,7 @@ impl<B: Backend> Answers for Engine<B> {
             handle,
             fd: slot.fd(),
             kind: slot.kind(),
-            user_data: slot.user_data(),
+            user_data: slot.word().load(Ordering::Relaxed).addr() as u64,
         })
     }
 
@@ -97,5 +104,9 @@ impl<B: Backend> Answers for Engine<B> {
 
     fn cancel(&self, handle: Handle) -> Result<()> {
         self.cancel(handle)
+    }
+
+    fn warn_if_forgotten(&self, visits: u64) {
+        self.warn_if_forgotten(visits);
     }
 }

@@ -14,6 +14,7 @@ use crate::backend::Backend;
 use crate::clock;
 use crate::config::Config;
 use crate::directory;
+use crate::drive::Drivers;
 use crate::error::{Error, Result};
 use crate::gate::Gate;
 use crate::lock::Door;
@@ -42,6 +43,7 @@ pub struct Engine<B: Backend = Ring> {
     pub(crate) active: ActiveRings,
     pub(crate) resources: Resources,
     pub(crate) published: Published,
+    pub(crate) drivers: Drivers,
     /// When the batch was taken whose callbacks are running, 0 when none are. By the poller.
     pub(crate) dispatching_ns: AtomicU64,
     /// Submissions that went to another ring than the CPU's own.
@@ -99,6 +101,7 @@ impl<B: Backend> Engine<B> {
             active: ActiveRings::new(rings.len()),
             resources: Resources::default(),
             published: Published::default(),
+            drivers: Drivers::default(),
             dispatching_ns: AtomicU64::new(0),
             spills: AtomicU64::new(0),
             callback_panics: AtomicU64::new(0),
@@ -200,10 +203,13 @@ impl<B: Backend> Engine<B> {
         Some(self.fatal.load(Ordering::Acquire)).filter(|errno| *errno != 0)
     }
 
+    /// By the thread inside the gate, when it has found nothing to process.
     pub(crate) fn check_fatal(&self) -> Result<()> {
         match self.fatal_error() {
             None => Ok(()),
             Some(errno) => {
+                // Nobody will hear of what is in flight any more.
+                self.give_up_awaited();
                 let source = std::io::Error::from_raw_os_error(errno);
                 Err(Error::Os { attempted: "the engine has a fatal error", source })
             }

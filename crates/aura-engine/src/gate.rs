@@ -11,7 +11,7 @@
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -58,6 +58,36 @@ impl<T> Gate<T> {
     /// Enters, waiting until the deadline (`None`: for ever) for the thread inside to leave.
     pub(crate) fn enter(&self, deadline: Option<Instant>) -> Option<Inside<'_, T>> {
         self.try_enter().or_else(|| self.wait_outside(deadline))
+    }
+
+    /// Enters, unless the flag is set before the thread inside leaves. Whoever sets it calls
+    /// [`nudge`](Self::nudge) afterwards.
+    pub(crate) fn enter_unless(&self, flag: &AtomicBool) -> Option<Inside<'_, T>> {
+        if let Some(inside) = self.try_enter() {
+            return Some(inside);
+        }
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        let mut held = self.mutex.lock().unwrap_or_else(PoisonError::into_inner);
+        let entered = loop {
+            if flag.load(Ordering::SeqCst) {
+                break None;
+            }
+            if let Some(inside) = self.try_enter() {
+                break Some(inside);
+            }
+            held = self.opened.wait(held).unwrap_or_else(PoisonError::into_inner);
+        };
+        self.waiters.fetch_sub(1, Ordering::SeqCst);
+        entered
+    }
+
+    /// Makes those who wait outside look at their flags.
+    pub(crate) fn nudge(&self) {
+        if self.waiters.load(Ordering::SeqCst) > 0 {
+            // With the mutex, so that nobody is between looking and waiting.
+            let _held = self.mutex.lock().unwrap_or_else(PoisonError::into_inner);
+            self.opened.notify_all();
+        }
     }
 
     /// Whether the calling thread is inside, so that entering again would wait for itself.

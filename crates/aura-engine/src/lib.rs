@@ -10,7 +10,8 @@
 //! | `poll`, `wait` | the way out: processing completions, sleeping, the event loop |
 //! | `room`, `repeat` | room for a submission at the limit; operations that have to be repeated |
 //! | `attention` | how submitters and a sleeping poller do not miss each other |
-//! | `slot`, `handle`, `directory` | where an operation lives, and the names it has |
+//! | `slot`, `tenant`, `handle`, `directory` | where an operation lives, and the names it has |
+//! | `awaited`, `parked`, `drive` | operations for futures; their queue at the limit; who polls |
 //! | `ring`, [`backend`] | one ring; the interface to the kernel |
 //! | `resources` | registered buffers and files |
 //! | `tuner`, `stats` | the controller at work; what the engine says about itself |
@@ -19,10 +20,12 @@
 //! | `lock`, `gate`, `mapping`, `clock`, [`log`], `error` | tools |
 
 mod attention;
+mod awaited;
 pub mod backend;
 mod clock;
 mod config;
 mod directory;
+mod drive;
 mod engine;
 mod error;
 mod explain;
@@ -32,6 +35,7 @@ mod lock;
 pub mod log;
 mod mapping;
 mod op;
+mod parked;
 mod poll;
 mod repeat;
 mod resources;
@@ -42,6 +46,7 @@ mod shutdown;
 mod slot;
 mod stats;
 mod submit;
+mod tenant;
 mod tuner;
 mod wait;
 
@@ -49,10 +54,12 @@ pub use aura_aimd::Phase;
 pub use aura_bufpool::{AllocError, FreeError, Pool, PoolBuffer, PoolStats};
 pub use aura_histogram::{Percentile, Snapshot, layout};
 pub use aura_ring::{Cause, Ring, SetupError};
+pub use awaited::{Awaited, Cargo, Failure, Outcome};
 pub use config::{Config, RingSelect};
 pub use directory::{request_cancel, request_info, request_is_pending};
 pub use engine::Engine;
 pub use error::{Error, Result};
+pub use explain::Misalignment;
 pub use handle::{Handle, MAX_RINGS};
 pub use op::{MAX_IOVECS, MAX_TRANSFER_BYTES, Memory, Op, OpKind, Target};
 pub use poll::in_callback_context;

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
-use aura_ring::Cqe;
+use aura_ring::{Cqe, Parts};
 
 use crate::Completion;
 use crate::backend::Backend;
@@ -20,7 +20,7 @@ use crate::handle::{Handle, Label, SlotName};
 use crate::log::say;
 use crate::repeat::Repeat;
 use crate::ring::{BATCH, EngineRing, add};
-use crate::slot::{Completed, REGISTERED_BUFFER};
+use crate::slot::{Completed, REGISTERED_BUFFER, Slot};
 use crate::tuner::Tuner;
 
 /// What the thread inside the gate works with.
@@ -132,10 +132,14 @@ impl<B: Backend> Engine<B> {
     /// Takes, accounts for and delivers what has completed on all active rings; hands over what
     /// the callbacks queued.
     pub(crate) fn process(&self, poller: &mut Poller) -> usize {
+        self.drivers.visit();
         if self.wake_pending.load(Ordering::Relaxed) {
             poller.woken |= self.take_wake();
         }
         let mut processed = self.deliver_stash(poller) + self.take_up_put_off(poller);
+        if self.is_closed() {
+            processed += self.dismiss_parked(libc::ESHUTDOWN);
+        }
         for index in self.active.iter() {
             processed += self.process_ring(poller, index);
         }
@@ -191,6 +195,9 @@ impl<B: Backend> Engine<B> {
             } else {
                 break;
             }
+        }
+        if ring.submission.parked.load(Ordering::Relaxed) > 0 && ring.has_permit() {
+            self.look_after_parked(index);
         }
         if processed == 0 {
             self.maybe_retire_ring(index);
@@ -284,8 +291,11 @@ impl<B: Backend> Engine<B> {
             if result == -libc::EINVAL && !self.misalignment_said.load(Ordering::Relaxed) {
                 // SAFETY: its completion is in our hands.
                 let operation = unsafe { slot.sqe() }.parts();
-                let said = explain::misalignment(slot.kind(), &operation);
-                self.misalignment_said.store(said, Ordering::Relaxed);
+                let fd = if Parts::FIXED_FILE & operation.flags == 0 { operation.fd } else { -1 };
+                if let Some(misaligned) = explain::misalignment(slot.kind(), fd, &operation) {
+                    say!(Warning, "{misaligned}; later ones are not reported");
+                    self.misalignment_said.store(true, Ordering::Relaxed);
+                }
             }
             // SAFETY: its completion is in our hands.
             match unsafe { self.repeat(ring, slot, result) } {
@@ -329,10 +339,7 @@ impl<B: Backend> Engine<B> {
             let name = SlotName { slot: number, generation: slot.generation() };
             let completion = Completion { handle: Handle::new(self.id, index, name), result };
             // SAFETY: completed by `account`, on this thread, and called here only.
-            let call = AssertUnwindSafe(|| unsafe { slot.run(completion) });
-            if let Err(panic) = catch_unwind(call) {
-                self.note_panic(panic);
-            }
+            unsafe { self.call_back(slot, completion) };
         }
         CALLBACK_DEPTH.with(|depth| depth.set(depth.get() - 1));
         self.attention.end_callbacks();
@@ -342,10 +349,28 @@ impl<B: Backend> Engine<B> {
         let mut end = ring.lock();
         // SAFETY: under the lock, on the reaping thread, after their callbacks.
         unsafe { ring.slots.retire(&mut end.free, done.iter().map(|done| done.slot)) };
+        let abandoned = self.admit(index, &mut end, batch.now_ns);
+        let outside = end.parked.take_outside();
         let queued = std::mem::take(&mut end.batched);
         drop(end);
         if queued > 0 {
             self.hand_over(index, queued);
+        }
+        self.bury(index, &abandoned, libc::ECANCELED);
+        outside.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// Runs what a completed slot holds.
+    ///
+    /// # Safety
+    ///
+    /// As [`Slot::run`].
+    #[inline]
+    pub(crate) unsafe fn call_back(&self, slot: &Slot, completion: Completion) {
+        // SAFETY: by contract.
+        let call = AssertUnwindSafe(|| unsafe { slot.run(completion) });
+        if let Err(panic) = catch_unwind(call) {
+            self.note_panic(panic);
         }
     }
 
@@ -361,7 +386,7 @@ impl<B: Backend> Engine<B> {
         if visits > IDLE_VISITS {
             let end = ring.lock();
             // Under the lock nobody marks it, so nothing can be missed.
-            if end.batched == 0 && ring.in_flight() == 0 {
+            if end.batched == 0 && end.parked.is_empty() && ring.in_flight() == 0 {
                 self.active.clear(index);
             }
         }

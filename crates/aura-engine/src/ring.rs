@@ -15,12 +15,18 @@ use aura_ring::{RingConfig, Sqe};
 
 use crate::backend::Backend;
 use crate::error::{Error, Result};
+use crate::handle::MAX_SLOTS;
 use crate::lock::{Guard, Guarded};
+use crate::parked::Parked;
 use crate::slot::{FreeSlots, Slots};
 
 /// Completions taken and processed at a time. More would lengthen the time between a completion
 /// and its time stamp, fewer would read the clock more often.
 pub(crate) const BATCH: usize = 64;
+
+/// Awaitables that wait for a permit in a slot of this ring, each; more wait outside. Their slots
+/// are resident only when used.
+const MAX_PARKED: usize = 16 << 10;
 
 pub(crate) struct EngineRing<B> {
     pub(crate) backend: B,
@@ -45,6 +51,8 @@ pub(crate) struct Submission {
     pub(crate) batch_threshold: AtomicU32,
     /// Submissions that found the limit reached. Written under `push`.
     pub(crate) gated: AtomicU64,
+    /// How many of them wait in the queue of parked operations. Written under `push`.
+    pub(crate) parked: AtomicU64,
 }
 
 /// What the poller writes, on cache lines of its own.
@@ -74,6 +82,7 @@ pub(crate) struct Completions {
 #[derive(Debug)]
 pub(crate) struct PushEnd {
     pub(crate) free: FreeSlots,
+    pub(crate) parked: Parked,
     /// Operations queued since the last hand-over.
     pub(crate) batched: u32,
     /// When the first of them was queued; all of them count as submitted then.
@@ -98,9 +107,9 @@ impl<B: Backend> EngineRing<B> {
         let backend = B::create(config)?;
         let entries = backend.entries();
         // Slots are freed in bulk after a batch of callbacks, while in-flight falls before it.
-        let slots = entries as usize + 2 * BATCH;
+        let slots = (entries as usize + 2 * BATCH + MAX_PARKED).min(MAX_SLOTS);
         let (slots, free) = Slots::new(slots).map_err(Error::os("mapping the slots"))?;
-        let push = PushEnd { free, batched: 0, opened_ns: 0 };
+        let push = PushEnd { free, parked: Parked::default(), batched: 0, opened_ns: 0 };
         Ok(Self {
             backend,
             slots,
@@ -113,6 +122,7 @@ impl<B: Backend> EngineRing<B> {
                 limit: AtomicU32::new(entries),
                 batch_threshold: AtomicU32::new(BATCH as u32),
                 gated: AtomicU64::new(0),
+                parked: AtomicU64::new(0),
             },
             completion: Completions::default(),
             histogram: LatencyHistogram::new(),
@@ -132,10 +142,17 @@ impl<B: Backend> EngineRing<B> {
         self.submission.submitted.load(Ordering::Acquire).saturating_sub(completed)
     }
 
-    /// User operations in flight, or whose callbacks have not returned.
+    /// Whether the limit allows one more. Under the lock, or it may be old news.
+    #[inline]
+    pub(crate) fn has_permit(&self) -> bool {
+        self.in_flight() < u64::from(self.submission.limit.load(Ordering::Relaxed))
+    }
+
+    /// User operations in flight, or whose callbacks have not returned, or that wait for a permit.
     pub(crate) fn outstanding(&self) -> u64 {
         let delivered = self.completion.delivered.load(Ordering::Acquire);
-        self.submission.submitted.load(Ordering::Acquire).saturating_sub(delivered)
+        let submitted = self.submission.submitted.load(Ordering::Acquire);
+        submitted.saturating_sub(delivered) + self.submission.parked.load(Ordering::Acquire)
     }
 
     /// User operations on registered buffers in flight.

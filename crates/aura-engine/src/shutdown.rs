@@ -48,7 +48,13 @@ impl<B: Backend> Engine<B> {
                 let _ = self.cancel_named(index, name);
             }
         }
-        self.finish_within(AFTER_CANCEL)
+        let left = self.finish_within(AFTER_CANCEL);
+        if left > 0
+            && let Some(_inside) = self.gate.enter(None)
+        {
+            self.give_up_awaited();
+        }
+        left
     }
 
     /// Processes completions until none are outstanding, or none came for `quiet`. Returns how

@@ -1,7 +1,7 @@
 //! Slots: where an operation lives from its submission until its callback has run.
 //!
 //! A slot is two cache lines: one of bookkeeping, one for the captures of the callback, so that an
-//! operation of ordinary size allocates nothing. This file is `unsafe` because a callback of any
+//! operation of ordinary size allocates nothing. This file is `unsafe` because a [`Tenant`] of any
 //! type is stored as plain bytes together with the function that knows the type.
 //!
 //! # Synchronization
@@ -11,6 +11,7 @@
 //! | state | owner | leaves it by |
 //! | --- | --- | --- |
 //! | free | whoever holds the ring's submission lock | [`Slot::occupy`] |
+//! | parked | whoever holds the lock: the operation waits for a permit | [`Slot::admit`] |
 //! | in flight | nobody: the kernel has it | the completion, seen by the reaping thread |
 //! | completing | the thread that runs the callback | [`Slot::retire`] |
 //!
@@ -18,16 +19,19 @@
 //! submission tail, acquire of the completion tail), back again through the submission lock. Any
 //! thread may read the atomics of any slot at any time, to answer questions about a handle; it
 //! checks the tag before and after, and takes the answer only if the tag named its operation.
+//!
+//! `word` has a protocol of its own where the tenant says so, see `awaited`.
 
 use std::cell::UnsafeCell;
 use std::mem::{ManuallyDrop, MaybeUninit};
-use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU32, Ordering};
 
 use aura_ring::{Parts, Sqe};
 
 use crate::handle::{GENERATION_MASK, SlotName};
 use crate::mapping::Mapping;
 use crate::op::OpKind;
+use crate::tenant::Tenant;
 use crate::{Completion, Handle};
 
 /// Captures up to this size are stored in the slot, larger ones are boxed.
@@ -36,17 +40,21 @@ pub const INLINE_CAPTURE_BYTES: usize = 64;
 const FREE: u32 = 0;
 const IN_FLIGHT: u32 = 1;
 const COMPLETING: u32 = 2;
+const PARKED: u32 = 3;
+const STATE_MASK: u32 = 3;
 const STATE_BITS: u32 = 2;
 
 /// The caller asked for the operation to be cancelled.
 pub(crate) const CANCEL_ASKED: u8 = 1;
 /// It uses one of the user's registered buffers.
 pub(crate) const REGISTERED_BUFFER: u8 = 2;
-/// The other six bits count how often it was handed to the kernel again.
-const REPEAT_ONE: u8 = 4;
+/// A future waits for it, and `word` leads there.
+pub(crate) const AWAITED: u8 = 4;
+/// The other five bits count how often it was handed to the kernel again.
+const REPEAT_ONE: u8 = 8;
 pub(crate) const REPEATS_MAX: u8 = u8::MAX / REPEAT_ONE;
 
-type Invoke = unsafe fn(*mut u8, Option<Completion>);
+type Invoke = unsafe fn(&Slot, Option<Completion>);
 
 #[repr(C, align(128))]
 pub(crate) struct Slot {
@@ -61,10 +69,11 @@ pub(crate) struct Slot {
     fd: AtomicI32,
     /// In use: the index of the registered buffer. Free: the next free slot.
     buf_index_or_next: UnsafeCell<u32>,
-    /// A word of the submitter's, for [`Engine::user_data`](crate::Engine::user_data).
-    user_data: AtomicU64,
+    /// A word of the submitter's, for [`RequestInfo`]; or what the tenant makes of it.
+    word: AtomicPtr<()>,
+    /// Parked: the next parked slot.
     submitted_ns: UnsafeCell<u64>,
-    /// Runs or drops what is stored in `captures`; `None` while free.
+    /// Completes or drops the tenant stored in `captures`; `None` while free.
     invoke: UnsafeCell<Option<Invoke>>,
     off: UnsafeCell<u64>,
     addr: UnsafeCell<u64>,
@@ -82,28 +91,26 @@ unsafe impl Sync for Slot {}
 unsafe impl Send for Slot {}
 
 impl Slot {
-    /// Fills a free slot with an operation and its callback.
+    /// Fills a free slot with an operation and its tenant.
     ///
     /// # Safety
     ///
     /// The caller holds the submission lock and the slot is free.
     #[inline]
-    pub(crate) unsafe fn occupy<F>(
+    pub(crate) unsafe fn occupy<T: Tenant>(
         &self,
         kind: OpKind,
         sqe: &Sqe,
         flags: u8,
         now_ns: u64,
-        user_data: u64,
-        call: F,
-    ) where
-        F: FnOnce(Completion) + Send + 'static,
-    {
+        word: *mut (),
+        tenant: T,
+    ) {
         let parts = sqe.parts();
         self.kind.store(kind as u8, Ordering::Relaxed);
         self.flags.store(flags, Ordering::Relaxed);
         self.fd.store(parts.fd, Ordering::Relaxed);
-        self.user_data.store(user_data, Ordering::Relaxed);
+        self.word.store(word, Ordering::Relaxed);
         // SAFETY: a free slot belongs to the holder of the lock. The captures are written as the
         // type that `invoke` reads, at an address aligned to 64.
         unsafe {
@@ -116,36 +123,87 @@ impl Slot {
             *self.len.get() = parts.len;
             *self.op_flags.get() = parts.op_flags;
             let captures = self.captures.get();
-            if const { fits_inline::<F>() } {
-                captures.cast::<F>().write(call);
-                *self.invoke.get() = Some(invoke_inline::<F>);
+            if const { fits_inline::<T>() } {
+                captures.cast::<T>().write(tenant);
+                *self.invoke.get() = Some(invoke_inline::<T>);
             } else {
-                captures.cast::<Box<F>>().write(Box::new(call));
-                *self.invoke.get() = Some(invoke_boxed::<F>);
+                captures.cast::<Box<T>>().write(Box::new(tenant));
+                *self.invoke.get() = Some(invoke_boxed::<T>);
             }
         }
         let tag = self.tag.load(Ordering::Relaxed);
         self.tag.store(tag | IN_FLIGHT, Ordering::Release);
     }
 
-    /// Takes the callback out of a slot again, unrun, and frees the slot.
+    /// Takes the tenant out of a slot again and frees the slot.
     ///
     /// # Safety
     ///
-    /// The caller holds the submission lock, has just occupied the slot with a callback of this
+    /// The caller holds the submission lock, has just occupied the slot with a tenant of this
     /// very type, and the kernel has not been given the operation.
-    pub(crate) unsafe fn vacate<F: FnOnce(Completion)>(&self) -> F {
-        self.tag.store(self.tag.load(Ordering::Relaxed) & !IN_FLIGHT, Ordering::Relaxed);
+    pub(crate) unsafe fn vacate<T: Tenant>(&self) -> T {
+        self.tag.store(self.tag.load(Ordering::Relaxed) & !STATE_MASK, Ordering::Relaxed);
         // SAFETY: `occupy` wrote this type, in this form; it is read once, as `invoke` is cleared.
         unsafe {
             *self.invoke.get() = None;
             let captures = self.captures.get();
-            if const { fits_inline::<F>() } {
-                captures.cast::<F>().read()
+            if const { fits_inline::<T>() } {
+                captures.cast::<T>().read()
             } else {
-                *captures.cast::<Box<F>>().read()
+                *captures.cast::<Box<T>>().read()
             }
         }
+    }
+
+    /// Lets the operation wait for a permit, as the last of its queue.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the submission lock, has just occupied the slot or tried to admit it, and
+    /// the kernel has not been given the operation.
+    pub(crate) unsafe fn park(&self) {
+        self.tag.store(self.tag.load(Ordering::Relaxed) | PARKED, Ordering::Relaxed);
+    }
+
+    /// Its turn has come: it is about to be handed to the kernel.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the submission lock, and the slot is parked.
+    pub(crate) unsafe fn admit(&self, now_ns: u64) {
+        // SAFETY: a parked slot belongs to the holder of the lock.
+        unsafe { *self.submitted_ns.get() = now_ns };
+        let tag = self.tag.load(Ordering::Relaxed);
+        self.tag.store(tag ^ (PARKED ^ IN_FLIGHT), Ordering::Release);
+    }
+
+    /// The next in the queue of parked slots; for the last one whatever was there before.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the submission lock, and the slot is parked.
+    pub(crate) unsafe fn next_parked(&self) -> u32 {
+        // SAFETY: a parked slot belongs to the holder of the lock.
+        unsafe { *self.submitted_ns.get() as u32 }
+    }
+
+    /// # Safety
+    ///
+    /// As [`next_parked`](Self::next_parked).
+    pub(crate) unsafe fn set_next_parked(&self, next: u32) {
+        // SAFETY: a parked slot belongs to the holder of the lock; it has no time yet.
+        unsafe { *self.submitted_ns.get() = next.into() };
+    }
+
+    /// The kernel never gets a parked operation: from now on it counts as completed.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the reaping thread, and has just taken the slot out of the queue of parked
+    /// ones.
+    pub(crate) unsafe fn give_up(&self) {
+        let tag = self.tag.load(Ordering::Relaxed);
+        self.tag.store(tag ^ (PARKED ^ COMPLETING), Ordering::Release);
     }
 
     /// The kernel is done with the operation; from now on it counts as completed.
@@ -165,7 +223,7 @@ impl Slot {
         }
     }
 
-    /// Runs the callback. A panic of the callback passes through.
+    /// Completes the tenant: runs the callback, say. A panic of the callback passes through.
     ///
     /// # Safety
     ///
@@ -176,7 +234,7 @@ impl Slot {
         // consumed once.
         unsafe {
             if let Some(invoke) = (*self.invoke.get()).take() {
-                invoke(self.captures.get().cast(), Some(completion));
+                invoke(self, Some(completion));
             }
         }
     }
@@ -256,7 +314,7 @@ impl Slot {
     /// runs it is not over.
     pub(crate) fn ask<T>(&self, generation: u32, question: impl FnOnce(&Self) -> T) -> Option<T> {
         let before = self.tag.load(Ordering::Acquire);
-        if before >> STATE_BITS != generation || before & (IN_FLIGHT | COMPLETING) == 0 {
+        if before >> STATE_BITS != generation || before & STATE_MASK == FREE {
             return None;
         }
         let answer = question(self);
@@ -274,8 +332,8 @@ impl Slot {
         OpKind::from_u8(self.kind.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn user_data(&self) -> u64 {
-        self.user_data.load(Ordering::Relaxed)
+    pub(crate) fn word(&self) -> &AtomicPtr<()> {
+        &self.word
     }
 }
 
@@ -286,35 +344,38 @@ pub(crate) struct Completed {
     pub(crate) submitted_ns: u64,
 }
 
-const fn fits_inline<F>() -> bool {
-    size_of::<F>() <= INLINE_CAPTURE_BYTES && align_of::<F>() <= INLINE_CAPTURE_BYTES
+const fn fits_inline<T>() -> bool {
+    size_of::<T>() <= INLINE_CAPTURE_BYTES && align_of::<T>() <= INLINE_CAPTURE_BYTES
 }
 
 /// # Safety
 ///
-/// `captures` holds an `F`, which is consumed.
-unsafe fn invoke_inline<F: FnOnce(Completion)>(captures: *mut u8, completion: Option<Completion>) {
+/// The slot's captures hold a `T`, which is consumed.
+unsafe fn invoke_inline<T: Tenant>(slot: &Slot, completion: Option<Completion>) {
     // SAFETY: by contract.
-    let call = unsafe { captures.cast::<F>().read() };
+    let tenant = unsafe { slot.captures.get().cast::<T>().read() };
     if let Some(completion) = completion {
-        call(completion);
+        tenant.complete(&slot.word, completion);
     }
 }
 
 /// # Safety
 ///
-/// `captures` holds a `Box<F>`, which is consumed.
-unsafe fn invoke_boxed<F: FnOnce(Completion)>(captures: *mut u8, completion: Option<Completion>) {
+/// The slot's captures hold a `Box<T>`, which is consumed.
+unsafe fn invoke_boxed<T: Tenant>(slot: &Slot, completion: Option<Completion>) {
     // SAFETY: by contract.
-    let call = unsafe { captures.cast::<Box<F>>().read() };
+    let tenant = unsafe { slot.captures.get().cast::<Box<T>>().read() };
     if let Some(completion) = completion {
-        call(completion);
+        tenant.complete(&slot.word, completion);
     }
 }
 
 /// The slots of one ring.
 pub(crate) struct Slots {
     slots: ManuallyDrop<Mapping<Slot>>,
+    /// Slots from here on have never been used, nor has their memory been touched. Written under
+    /// the submission lock.
+    fresh: AtomicU32,
     /// Operations in here may never complete: the memory, and what it owns, is not given back.
     abandoned: bool,
 }
@@ -324,8 +385,6 @@ pub(crate) struct Slots {
 pub(crate) struct FreeSlots {
     /// Last freed, first used: its cache lines are warm. `NONE` ends the list.
     head: u32,
-    /// Slots from here on have never been used, nor has their memory been touched.
-    fresh: u32,
 }
 
 const NONE: u32 = u32::MAX;
@@ -335,7 +394,8 @@ impl Slots {
         // SAFETY: a slot of zeros is a free one: generation 0, no callback.
         let slots = unsafe { Mapping::zeroed(count)? };
         let slots = ManuallyDrop::new(slots);
-        Ok((Self { slots, abandoned: false }, FreeSlots { head: NONE, fresh: 0 }))
+        let fresh = AtomicU32::new(0);
+        Ok((Self { slots, fresh, abandoned: false }, FreeSlots { head: NONE }))
     }
 
     /// The slot with this number, if there is one.
@@ -359,9 +419,10 @@ impl Slots {
             free.head = unsafe { *slot.buf_index_or_next.get() };
             return Some((index, slot));
         }
-        let slot = self.slots.get(free.fresh as usize)?;
-        free.fresh += 1;
-        Some((free.fresh - 1, slot))
+        let fresh = self.fresh.load(Ordering::Relaxed);
+        let slot = self.slots.get(fresh as usize)?;
+        self.fresh.store(fresh + 1, Ordering::Relaxed);
+        Some((fresh, slot))
     }
 
     /// Gives back a slot that was popped and is not occupied. Under the submission lock.
@@ -388,9 +449,19 @@ impl Slots {
 
     /// The names of the operations in flight at this moment.
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = SlotName> + '_ {
-        let used = self.slots.iter().enumerate();
+        let used = self.used().iter().enumerate();
         used.filter(|(_, slot)| slot.is_in_flight(slot.generation()))
             .map(|(index, slot)| SlotName { slot: index as u32, generation: slot.generation() })
+    }
+
+    /// Those of them with a flag.
+    pub(crate) fn in_flight_with(&self, flag: u8) -> impl Iterator<Item = SlotName> + '_ {
+        self.in_flight().filter(move |name| self.slots[name.slot as usize].flags() & flag != 0)
+    }
+
+    /// Those that were ever used, and no others, so that no memory is touched for nothing.
+    fn used(&self) -> &[Slot] {
+        &self.slots[..self.fresh.load(Ordering::Relaxed) as usize]
     }
 
     /// Gives up the memory for good, with the callbacks in it and all that they own: the kernel
@@ -407,11 +478,11 @@ impl Drop for Slots {
         if self.abandoned {
             return;
         }
-        for slot in self.slots.iter() {
+        for slot in self.used() {
             // SAFETY: exclusive access; a slot that holds a callback says so.
             unsafe {
                 if let Some(invoke) = (*slot.invoke.get()).take() {
-                    invoke(slot.captures.get().cast(), None);
+                    invoke(slot, None);
                 }
             }
         }

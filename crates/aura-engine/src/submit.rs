@@ -10,10 +10,12 @@ use crate::clock;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Label, SlotName};
+use crate::lock::Guard;
 use crate::op::{Op, OpKind};
-use crate::ring::{HandedOver, add};
+use crate::ring::{HandedOver, PushEnd, add};
 use crate::select::Load;
-use crate::slot::REGISTERED_BUFFER;
+use crate::slot::{AWAITED, REGISTERED_BUFFER};
+use crate::tenant::{Callback, Tenant};
 use crate::{Completion, resources::Resolved};
 
 /// A submission that was refused, with the callback, which has not been called and never will be:
@@ -41,10 +43,18 @@ impl<F> From<Rejected<F>> for Error {
 }
 
 /// Why an attempt did not succeed.
-enum Refusal {
+pub(crate) enum Refusal {
     /// The limit, the slots or a queue are used up: making room may help.
     NoRoom,
     Final(Error),
+}
+
+/// What an operation does that finds no permit.
+pub(crate) enum AtLimit<'a, T> {
+    /// It is refused.
+    Refuse,
+    /// It takes its place in the queue, and the tenant is told before it does.
+    Park(&'a dyn Fn(&mut T)),
 }
 
 impl<B: Backend> Engine<B> {
@@ -73,67 +83,97 @@ impl<B: Backend> Engine<B> {
         if let Err(error) = self.may_submit(op) {
             return Err(Rejected { error, call });
         }
+        let ring = self.choose_ring();
+        let word = std::ptr::without_provenance_mut(user_data as usize);
+        // SAFETY: the caller vouches for the memory.
+        unsafe { self.attempt(ring, op, word, Callback(call), AtLimit::Refuse) }
+            // SAFETY: as above.
+            .or_else(|(refusal, tenant)| unsafe { self.try_again(ring, op, word, tenant, refusal) })
+            .map_err(|(error, Callback(call))| Rejected { error, call })
+    }
+
+    #[inline]
+    pub(crate) fn choose_ring(&self) -> usize {
         let (ring, spilled) = self.selector.select(|ring| self.load_of(ring));
         if spilled {
             self.count_spill();
         }
-        // SAFETY: the caller vouches for the memory.
-        match unsafe { self.attempt(ring, op, user_data, call) } {
-            Ok(handle) => Ok(handle),
-            Err((Refusal::Final(error), call)) => Err(Rejected { error, call }),
-            // SAFETY: as above.
-            Err((Refusal::NoRoom, call)) => unsafe { self.try_again(ring, op, user_data, call) },
-        }
+        ring
     }
 
     /// Makes what room can be made without calling anybody back, and tries once more.
+    ///
+    /// # Safety
+    ///
+    /// As [`submit`](Self::submit).
     #[cold]
-    unsafe fn try_again<F>(
+    pub(crate) unsafe fn try_again<T: Tenant>(
         &self,
         ring: usize,
         op: &Op,
-        user_data: u64,
-        call: F,
-    ) -> Result<Handle, Rejected<F>>
-    where
-        F: FnOnce(Completion) + Send + 'static,
-    {
+        word: *mut (),
+        tenant: T,
+        refusal: Refusal,
+    ) -> Result<Handle, (Error, T)> {
+        if let Refusal::Final(error) = refusal {
+            return Err((error, tenant));
+        }
         self.make_room(ring);
         // SAFETY: the caller vouches for the memory.
-        let (refusal, call) = match unsafe { self.attempt(ring, op, user_data, call) } {
-            Ok(handle) => return Ok(handle),
-            Err(refused) => refused,
-        };
-        let error = match refusal {
-            Refusal::Final(error) => error,
+        let attempt = unsafe { self.attempt(ring, op, word, tenant, AtLimit::Refuse) };
+        attempt.map_err(|(refusal, tenant)| match refusal {
+            Refusal::Final(error) => (error, tenant),
             Refusal::NoRoom => {
                 let ring = &self.rings[ring];
                 let _writer = ring.lock();
                 add(&ring.submission.gated, 1);
-                Error::AtLimit
+                (Error::AtLimit, tenant)
             }
-        };
-        Err(Rejected { error, call })
+        })
     }
 
+    /// # Safety
+    ///
+    /// As [`submit`](Self::submit); `word` is what the tenant expects.
     #[inline]
-    unsafe fn attempt<F>(
+    pub(crate) unsafe fn attempt<T: Tenant>(
         &self,
         index: usize,
         op: &Op,
-        user_data: u64,
-        call: F,
-    ) -> Result<Handle, (Refusal, F)>
-    where
-        F: FnOnce(Completion) + Send + 'static,
-    {
+        word: *mut (),
+        tenant: T,
+        at_limit: AtLimit<'_, T>,
+    ) -> Result<Handle, (Refusal, T)> {
+        let mut end = self.rings[index].lock();
+        // SAFETY: the caller vouches for the memory.
+        let name = unsafe { self.place(index, &mut end, op, word, tenant, at_limit) }?;
+        self.leave(index, end);
+        Ok(Handle::new(self.id, index, name))
+    }
+
+    /// Gives an operation a slot, and queues it for the kernel or parks it.
+    ///
+    /// # Safety
+    ///
+    /// As [`attempt`](Self::attempt); `end` is the ring's.
+    #[inline]
+    pub(crate) unsafe fn place<T: Tenant>(
+        &self,
+        index: usize,
+        end: &mut PushEnd,
+        op: &Op,
+        word: *mut (),
+        mut tenant: T,
+        at_limit: AtLimit<'_, T>,
+    ) -> Result<SlotName, (Refusal, T)> {
         let ring = &self.rings[index];
-        let mut end = ring.lock();
-        if ring.in_flight() >= u64::from(ring.submission.limit.load(Ordering::Relaxed)) {
-            return Err((Refusal::NoRoom, call));
+        // Whoever finds a queue goes to its end.
+        let permitted = ring.has_permit() && end.parked.is_empty();
+        if !permitted && matches!(at_limit, AtLimit::Refuse) {
+            return Err((Refusal::NoRoom, tenant));
         }
         let mut sqe = op.sqe;
-        let mut flags = 0;
+        let mut flags = if T::AWAITED { AWAITED } else { 0 };
         if let Some(place) = op.registered {
             // Judged under the lock: unregistering takes every lock after it closed the table.
             match self.resources.resolve(place, op) {
@@ -142,54 +182,71 @@ impl<B: Backend> Engine<B> {
                     flags |= REGISTERED_BUFFER;
                     add(&ring.submission.registered, 1);
                 }
-                Err(error) => return Err((Refusal::Final(error), call)),
+                Err(error) => return Err((Refusal::Final(error), tenant)),
             }
         }
         let Some((slot_index, slot)) = ring.slots.pop(&mut end.free) else {
-            return Err((Refusal::NoRoom, self.take_back(index, flags, call)));
+            return Err((Refusal::NoRoom, self.take_back(index, flags, tenant)));
         };
         if end.batched == 0 {
             end.opened_ns = self.batch_clock_ns();
         }
         let name = SlotName { slot: slot_index, generation: slot.generation() };
         let sqe = sqe.user_data(Label::Operation(name).encode());
-        // Counted first: with submission polling it may complete before this function returns.
-        add(&ring.submission.submitted, 1);
-        // SAFETY: the slot was popped under the lock that is held.
-        unsafe { slot.occupy(op.kind, &sqe, flags, end.opened_ns, user_data, call) };
-        // SAFETY: the lock excludes other pushers; the caller vouches for the memory.
-        let pushed = unsafe { ring.backend.push(&sqe) };
-        if pushed.is_err() {
+        if permitted {
+            // Counted first: with submission polling it may complete before this returns.
+            add(&ring.submission.submitted, 1);
+            // SAFETY: the slot was popped under the lock that is held.
+            unsafe { slot.occupy(op.kind, &sqe, flags, end.opened_ns, word, tenant) };
+            // SAFETY: the lock excludes other pushers; the caller vouches for the memory.
+            let pushed = unsafe { ring.backend.push(&sqe) };
+            if pushed.is_ok() {
+                end.batched += 1;
+                self.active.mark(index);
+                return Ok(name);
+            }
             add(&ring.submission.submitted, u64::MAX); // One less again.
             // SAFETY: just occupied with this type, and the kernel has not seen it.
-            let call = unsafe { slot.vacate::<F>() };
-            ring.slots.unpop(&mut end.free, slot_index);
-            return Err((Refusal::NoRoom, self.take_back(index, flags, call)));
+            tenant = unsafe { slot.vacate::<T>() };
         }
-        end.batched += 1;
-        self.active.mark(index);
-        let full = end.batched >= ring.submission.batch_threshold.load(Ordering::Relaxed);
+        let AtLimit::Park(keep) = at_limit else {
+            ring.slots.unpop(&mut end.free, slot_index);
+            return Err((Refusal::NoRoom, self.take_back(index, flags, tenant)));
+        };
+        keep(&mut tenant);
+        // SAFETY: popped or vacated under the lock that is held, and not known to the kernel.
+        unsafe {
+            slot.occupy(op.kind, &sqe, flags, end.opened_ns, word, tenant);
+            self.park_operation(index, end, slot_index, slot);
+        }
+        Ok(name)
+    }
+
+    /// Leaves a ring's submission side: hands over what is queued if the batch is full, or if
+    /// nobody else would.
+    #[inline]
+    pub(crate) fn leave(&self, index: usize, mut end: Guard<'_, PushEnd>) {
+        let threshold = self.rings[index].submission.batch_threshold.load(Ordering::Relaxed);
         // Read after the ring was marked: see `attention`.
-        if full || self.attention.nobody_else_submits() {
+        if end.batched >= threshold || self.attention.nobody_else_submits() {
             let queued = std::mem::take(&mut end.batched);
             drop(end);
             self.hand_over(index, queued);
         }
-        Ok(Handle::new(self.id, index, name))
     }
 
     /// Undoes the count of a registered operation that was not taken after all.
     #[cold]
-    fn take_back<F>(&self, ring: usize, flags: u8, call: F) -> F {
+    fn take_back<T>(&self, ring: usize, flags: u8, tenant: T) -> T {
         if flags & REGISTERED_BUFFER != 0 {
             add(&self.rings[ring].submission.registered, u64::MAX);
         }
-        call
+        tenant
     }
 
     /// Whether the engine takes operations, and this one.
     #[inline]
-    fn may_submit(&self, op: &Op) -> Result<()> {
+    pub(crate) fn may_submit(&self, op: &Op) -> Result<()> {
         self.door.check()?;
         if self.is_closed() {
             return Err(Error::Shutdown);

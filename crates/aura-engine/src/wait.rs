@@ -5,7 +5,7 @@
 //! cases; it is not registered with the rings, because that costs every completion.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use aura_ring::{Sqe, Wake};
@@ -117,8 +117,24 @@ impl<B: Backend> Engine<B> {
         }
     }
 
+    /// Sleeps until something completes or somebody calls [`wake`](Self::wake); not at all if the
+    /// flag is set, see `drive`.
+    pub(crate) fn park_unless(&self, poller: &mut Poller, flag: &AtomicBool) -> Result<()> {
+        let timeout = (!poller.put_off.is_empty()).then_some(BACK_OFF);
+        self.sleep(poller, timeout, || flag.load(Ordering::SeqCst))
+    }
+
     /// Sleeps until something completes, somebody calls [`wake`](Self::wake), or time runs out.
     fn park(&self, poller: &mut Poller, timeout: Option<Duration>) -> Result<()> {
+        self.sleep(poller, timeout, || false)
+    }
+
+    fn sleep(
+        &self,
+        poller: &mut Poller,
+        timeout: Option<Duration>,
+        not_now: impl FnOnce() -> bool,
+    ) -> Result<()> {
         let can_be_woken = self.rings.len() > 1 || self.arm_wake(poller);
         let timeout = if can_be_woken { timeout } else { at_most(BACK_OFF, timeout) };
         poller.tuner.at_work(clock::now_ns(), false);
@@ -126,6 +142,10 @@ impl<B: Backend> Engine<B> {
         // From here on submitters hand over themselves; what they queued before is handed over
         // below. See `attention`.
         self.attention.park();
+        if not_now() {
+            self.attention.unpark();
+            return Ok(());
+        }
         let slept = match &*self.rings {
             [_] => self.sleep_in_ring(timeout),
             _ => self.sleep_on_epoll(poller, timeout),

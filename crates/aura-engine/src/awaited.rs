@@ -1,0 +1,530 @@
+//! Operations that a future waits for, without an allocation: what the operation owns lives in its
+//! slot while the kernel may use it, and moves into the future when it is over.
+//!
+//! This file is `unsafe` because the poller writes into a future that another thread may be
+//! polling or dropping. The future is pinned from its first poll until it is dropped, so its
+//! address is good for as long as it has not been dropped; who may touch it is settled by the word
+//! of the slot, which outlives both.
+//!
+//! # Synchronization
+//!
+//! | the slot's word | who has it | the future's memory is |
+//! | --- | --- | --- |
+//! | address of the [`Node`] | nobody | the future's; the poller or the drop may take it |
+//! | [`LOCKED`] | the future, replacing its waker | the future's |
+//! | [`TAKEN`] | the poller, handing over | the poller's until it stores `state` |
+//! | odd: [`ABANDONED`] and perhaps a keeper | nobody | gone |
+//!
+//! The word changes by compare-and-swap with acquire and release. `state` is stored by the poller
+//! with release as its last access to the future, and loaded by the future with acquire; after
+//! that the slot may be another operation's. A future whose compare-and-swap fails knows that the
+//! poller is handing over, and waits for `state`, which takes it a few instructions.
+
+use std::cell::{Cell, UnsafeCell};
+use std::marker::PhantomPinned;
+use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use aura_ring::Ring;
+
+use crate::Completion;
+use crate::backend::Backend;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::explain::{self, Misalignment};
+use crate::handle::SlotName;
+use crate::lock::Guard;
+use crate::op::Op;
+use crate::ring::PushEnd;
+use crate::slot::Slot;
+use crate::submit::{AtLimit, Refusal};
+use crate::tenant::Tenant;
+
+/// What an awaited operation owns: a buffer, a path.
+pub trait Cargo: Send + 'static {
+    /// What must outlive the operation and is not its own: the file. The future borrows it; if the
+    /// future is dropped first, the operation keeps it alive itself. `()` for nothing.
+    type Keeper: Send + Sync + 'static;
+
+    /// The operation is over, and its future was dropped before. Undo what it did if its result
+    /// would be lost otherwise: close a descriptor.
+    fn abandoned(self, result: i32)
+    where
+        Self: Sized,
+    {
+        let _ = result;
+    }
+}
+
+/// How an awaited operation ended.
+#[derive(Debug)]
+pub struct Outcome<C> {
+    /// What the kernel said: bytes or a descriptor.
+    pub result: Result<i32, Failure>,
+    /// What the operation owned. `None` if the engine ended with the operation still in the
+    /// kernel, which then has the memory for good.
+    pub cargo: Option<C>,
+}
+
+/// Why an awaited operation failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The engine did not take it.
+    Refused(Error),
+    /// The kernel's answer: an `errno`.
+    Kernel(i32),
+    /// The kernel's answer was `EINVAL`, and this is why.
+    Misaligned(Misalignment),
+}
+
+/// An operation to be awaited: the pinned core of a future. It is submitted when it is first
+/// polled.
+///
+/// Dropping it asks the kernel to cancel the operation; what the operation owns is freed when it
+/// is over.
+pub struct Awaited<'e, C: Cargo, B: Backend = Ring> {
+    engine: &'e Engine<B>,
+    keeper: Option<&'e Arc<C::Keeper>>,
+    /// The descriptor, for explanations; -1 for none.
+    fd: RawFd,
+    op: Result<Op, Cell<Option<Error>>>,
+    /// What it does at the limit.
+    may_wait: bool,
+    stage: Cell<Stage>,
+    node: Node<C>,
+    _pinned: PhantomPinned,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The cargo is in the node.
+    New,
+    /// It has a slot; the cargo is there.
+    Submitted { ring: usize, name: SlotName },
+    /// The outcome was handed out.
+    Over,
+}
+
+/// What the poller writes to.
+#[repr(C)]
+struct Node<C: Cargo> {
+    head: Head,
+    parcel: UnsafeCell<MaybeUninit<Parcel<C>>>,
+}
+
+/// The part of a node that does not depend on what is owned.
+#[repr(C, align(8))]
+struct Head {
+    /// `WAITING`, `READY` or `LOST`.
+    state: AtomicU8,
+    result: UnsafeCell<i32>,
+    /// Initialised while the operation has a slot; the poller moves it out.
+    waker: UnsafeCell<MaybeUninit<Waker>>,
+}
+
+const WAITING: u8 = 0;
+const READY: u8 = 1;
+/// The engine gave up; what the operation owns stays in its slot.
+const LOST: u8 = 2;
+
+const TAKEN: usize = 0;
+const ABANDONED: usize = 1;
+const LOCKED: usize = 2;
+
+/// What is in the slot: the cargo, and the keeper if the operation had to take one along.
+struct Parcel<C: Cargo> {
+    cargo: C,
+    keeper: Option<Arc<C::Keeper>>,
+}
+
+// SAFETY: what it owns is `Send` (`Cargo` demands it), the engine and the keeper are shared by
+// reference and `Sync`; the cells are touched as the module's documentation says.
+unsafe impl<C: Cargo, B: Backend> Send for Awaited<'_, C, B> {}
+
+impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
+    /// An operation that is not submitted yet. An error in `op` comes out at the first poll.
+    ///
+    /// # Safety
+    ///
+    /// The memory that the operation names belongs to `cargo`, at an address that does not change
+    /// when `cargo` moves, and may be used by the kernel as the operation says. Its descriptor, or
+    /// registered file, stays what it is as long as the keeper lives; beside which stands the
+    /// descriptor, for explanations.
+    #[inline]
+    pub unsafe fn new(
+        engine: &'e Engine<B>,
+        op: Result<Op>,
+        cargo: C,
+        keeper: Option<(&'e Arc<C::Keeper>, RawFd)>,
+    ) -> Self {
+        const { assert!(align_of::<Node<C>>() >= 8 && align_of::<C::Keeper>() <= 16) };
+        let head = Head {
+            state: AtomicU8::new(WAITING),
+            result: UnsafeCell::new(0),
+            waker: UnsafeCell::new(MaybeUninit::uninit()),
+        };
+        let parcel = UnsafeCell::new(MaybeUninit::new(Parcel { cargo, keeper: None }));
+        let (keeper, fd) = keeper.unzip();
+        Self {
+            engine,
+            keeper,
+            fd: fd.unwrap_or(-1),
+            op: op.map_err(|error| Cell::new(Some(error))),
+            may_wait: true,
+            stage: Cell::new(Stage::New),
+            node: Node { head, parcel },
+            _pinned: PhantomPinned,
+        }
+    }
+
+    /// The engine it is for.
+    #[must_use]
+    pub fn engine(&self) -> &'e Engine<B> {
+        self.engine
+    }
+
+    /// Whether it has been submitted (or parked at the limit) and is not over.
+    #[must_use]
+    pub fn is_submitted(&self) -> bool {
+        matches!(self.stage.get(), Stage::Submitted { .. })
+    }
+
+    /// Submits the operation, unless that was done, and says whether it is over. At the limit it
+    /// waits for its turn.
+    ///
+    /// # Panics
+    ///
+    /// When it is polled again after it was ready.
+    #[inline]
+    pub fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<C>> {
+        let this = self.into_ref().get_ref();
+        match this.stage.get() {
+            Stage::New => this.submit(context.waker()),
+            Stage::Submitted { ring, name } => this.look(ring, name, context.waker()),
+            Stage::Over => panic!("an operation was polled after it was ready"),
+        }
+    }
+
+    /// Makes it fail with [`Error::AtLimit`] at the limit, instead of waiting for its turn.
+    #[must_use]
+    pub fn or_refuse(mut self) -> Self {
+        self.may_wait = false;
+        self
+    }
+
+    /// Submits operations that were not yet, under one lock and on one ring, so that they reach
+    /// the kernel together. What is refused says so when it is polled, as what belongs to another
+    /// engine is submitted then.
+    pub fn submit_together<'a>(operations: impl Iterator<Item = Pin<&'a mut Self>>, waker: &Waker)
+    where
+        Self: 'a,
+    {
+        let mut held: Option<(&Engine<B>, usize, Guard<'_, PushEnd>)> = None;
+        for operation in operations {
+            let this = operation.into_ref().get_ref();
+            let (Stage::New, Ok(op)) = (this.stage.get(), &this.op) else { continue };
+            if this.engine.may_submit(op).is_err() {
+                continue;
+            }
+            let (engine, index, end) = held.get_or_insert_with(|| {
+                this.engine.note_awaited();
+                let index = this.engine.choose_ring();
+                (this.engine, index, this.engine.rings[index].lock())
+            });
+            if std::ptr::eq(*engine, this.engine) {
+                let _ = this.place(op, *index, end, waker);
+            }
+        }
+        if let Some((engine, index, end)) = held {
+            engine.leave(index, end);
+        }
+    }
+
+    #[inline]
+    fn submit(&self, waker: &Waker) -> Poll<Outcome<C>> {
+        let engine = self.engine;
+        let op = match &self.op {
+            Ok(op) => op,
+            Err(error) => return self.refused(error.take().unwrap_or(Error::Shutdown)),
+        };
+        if let Err(error) = engine.may_submit(op) {
+            return self.refused(error);
+        }
+        engine.note_awaited();
+        let index = engine.choose_ring();
+        let mut end = engine.rings[index].lock();
+        let mut placed = self.place(op, index, &mut end, waker);
+        if matches!(placed, Err(Refusal::NoRoom)) && !self.may_wait {
+            drop(end);
+            engine.make_room(index);
+            end = engine.rings[index].lock();
+            placed = self.place(op, index, &mut end, waker);
+        }
+        match placed {
+            Ok(()) => {
+                engine.leave(index, end);
+                Poll::Pending
+            }
+            Err(Refusal::NoRoom) if self.may_wait => {
+                // Not even a slot to wait in: come again when one is freed.
+                end.parked.wait_outside(waker.clone());
+                Poll::Pending
+            }
+            Err(refusal) => {
+                drop(end);
+                self.refused(match refusal {
+                    Refusal::NoRoom => Error::AtLimit,
+                    Refusal::Final(error) => error,
+                })
+            }
+        }
+    }
+
+    /// Moves the cargo into a slot, unless that is refused.
+    #[inline]
+    fn place(
+        &self,
+        op: &Op,
+        index: usize,
+        end: &mut PushEnd,
+        waker: &Waker,
+    ) -> Result<(), Refusal> {
+        // SAFETY: nothing else uses the node: it has no slot. The parcel is initialised, moves into
+        // the slot, and is put back if that is refused.
+        let parcel = unsafe {
+            (*self.node.head.waker.get()).write(waker.clone());
+            (*self.node.parcel.get()).assume_init_read()
+        };
+        let keep = |parcel: &mut Parcel<C>| parcel.keeper = self.keeper.cloned();
+        let at_limit = if self.may_wait { AtLimit::Park(&keep) } else { AtLimit::Refuse };
+        // SAFETY: the memory is the parcel's, which stays in the slot until the operation is over,
+        // and the descriptor open: by the borrow of the keeper while this lives, by a keeper of the
+        // operation's own afterwards.
+        match unsafe { self.engine.place(index, end, op, self.word(), parcel, at_limit) } {
+            Ok(name) => {
+                self.stage.set(Stage::Submitted { ring: index, name });
+                Ok(())
+            }
+            Err((refusal, parcel)) => {
+                // SAFETY: as above: no slot has the node.
+                unsafe {
+                    (*self.node.parcel.get()).write(parcel);
+                    (*self.node.head.waker.get()).assume_init_drop();
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    #[cold]
+    fn refused(&self, error: Error) -> Poll<Outcome<C>> {
+        self.stage.set(Stage::Over);
+        // SAFETY: it has no slot, so the parcel is here; it is read once, as the stage changes.
+        let parcel = unsafe { (*self.node.parcel.get()).assume_init_read() };
+        Poll::Ready(Outcome { result: Err(Failure::Refused(error)), cargo: Some(parcel.cargo) })
+    }
+
+    #[inline]
+    fn look(&self, ring: usize, name: SlotName, waker: &Waker) -> Poll<Outcome<C>> {
+        let state = match self.node.head.state.load(Ordering::Acquire) {
+            WAITING => match self.have_woken(ring, name, waker) {
+                Ok(()) => return Poll::Pending,
+                Err(state) => state,
+            },
+            over => over,
+        };
+        self.stage.set(Stage::Over);
+        // SAFETY: the poller is done with the node, as `state` says, and wrote what it says.
+        let (result, cargo) = unsafe {
+            let result = *self.node.head.result.get();
+            let parcel = &*self.node.parcel.get();
+            (result, (state == READY).then(|| parcel.assume_init_read().cargo))
+        };
+        let result = match result {
+            bytes @ 0.. => Ok(bytes),
+            error if -error == libc::ECANCELED && self.engine.is_given_up() => {
+                Err(Failure::Refused(Error::Shutdown))
+            }
+            error if -error == libc::ESHUTDOWN => Err(Failure::Refused(Error::Shutdown)),
+            error => Err(self.explain(-error)),
+        };
+        Poll::Ready(Outcome { result, cargo })
+    }
+
+    #[cold]
+    fn explain(&self, errno: i32) -> Failure {
+        let misaligned = || {
+            let op = self.op.as_ref().ok().filter(|_| errno == libc::EINVAL)?;
+            explain::misalignment(op.kind, self.fd, &op.sqe.parts())
+        };
+        misaligned().map_or(Failure::Kernel(errno), Failure::Misaligned)
+    }
+
+    /// Makes the operation wake this task, or returns the state if it is over by now.
+    fn have_woken(&self, ring: usize, name: SlotName, waker: &Waker) -> Result<(), u8> {
+        // SAFETY: initialised when the slot was taken. The poller may be copying it out at this
+        // moment, but nobody changes these bytes; whether two wakers are alike is told from them.
+        let alike = unsafe { (*self.node.head.waker.get()).assume_init_ref() }.will_wake(waker);
+        if alike {
+            return Ok(());
+        }
+        let fresh = waker.clone(); // Somebody else's code, so before the word is locked.
+        let slot = self.slot(ring, name);
+        let locked = std::ptr::without_provenance_mut(LOCKED);
+        let word = self.word();
+        if slot.word().compare_exchange(word, locked, Ordering::Acquire, Ordering::Relaxed).is_err()
+        {
+            return Err(self.await_state());
+        }
+        // SAFETY: with the word locked the poller waits.
+        let old =
+            unsafe { std::mem::replace((*self.node.head.waker.get()).assume_init_mut(), fresh) };
+        slot.word().store(word, Ordering::Release);
+        drop(old);
+        Ok(())
+    }
+
+    /// Waits for a poller that is handing over at this moment.
+    fn await_state(&self) -> u8 {
+        let mut turns = 0_u32;
+        loop {
+            match self.node.head.state.load(Ordering::Acquire) {
+                WAITING if turns < 100 => std::hint::spin_loop(),
+                WAITING => std::thread::yield_now(),
+                state => return state,
+            }
+            turns += 1;
+        }
+    }
+
+    fn word(&self) -> *mut () {
+        std::ptr::from_ref(&self.node).cast_mut().cast()
+    }
+
+    fn slot(&self, ring: usize, name: SlotName) -> &'e Slot {
+        self.engine.rings[ring].slots.get(name.slot).expect("it was given this slot")
+    }
+
+    /// Leaves the operation to itself: it frees what it owns when it is over.
+    fn abandon(&self, ring: usize, name: SlotName) {
+        let keeper = self.keeper.map_or(std::ptr::null(), |keeper| Arc::into_raw(keeper.clone()));
+        let abandoned = keeper.cast::<()>().cast_mut().map_addr(|address| address | ABANDONED);
+        let left = self.slot(ring, name).word().compare_exchange(
+            self.word(),
+            abandoned,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        if left.is_ok() {
+            // SAFETY: nobody reaches the node any more; the waker is the one last stored.
+            unsafe { (*self.node.head.waker.get()).assume_init_drop() };
+            // It may be over by now, parked, or this may be the wrong thread: the best is done.
+            let _ = self.engine.cancel_named(ring, name);
+            return;
+        }
+        // SAFETY: the keeper as it was turned into a pointer above, not used otherwise.
+        drop((!keeper.is_null()).then(|| unsafe { Arc::from_raw(keeper) }));
+        if self.await_state() == READY {
+            // SAFETY: the poller has put the parcel here; it is dropped once.
+            unsafe { (*self.node.parcel.get()).assume_init_drop() };
+        }
+    }
+}
+
+impl<C: Cargo, B: Backend> Drop for Awaited<'_, C, B> {
+    fn drop(&mut self) {
+        match self.stage.get() {
+            // SAFETY: it has no slot, so the parcel is here.
+            Stage::New => unsafe { (*self.node.parcel.get()).assume_init_drop() },
+            Stage::Submitted { ring, name } => self.abandon(ring, name),
+            Stage::Over => {}
+        }
+    }
+}
+
+impl<C: Cargo> Tenant for Parcel<C> {
+    const AWAITED: bool = true;
+
+    #[inline]
+    fn complete(self, word: &AtomicPtr<()>, completion: Completion) {
+        let waiting = take(word);
+        if waiting.addr() & ABANDONED != 0 {
+            let keeper = waiting.map_addr(|address| address & !ABANDONED);
+            // SAFETY: `abandon` made it from an `Arc` of this type.
+            let keeper =
+                (!keeper.is_null()).then(|| unsafe { Arc::from_raw(keeper.cast::<C::Keeper>()) });
+            self.cargo.abandoned(completion.result);
+            drop((keeper, self.keeper));
+            return;
+        }
+        let node = waiting.cast::<Node<C>>();
+        // SAFETY: the word held the address of a node, which is not dropped before `state` says
+        // that this is done; taking the word made it ours.
+        unsafe {
+            (*(*node).parcel.get()).write(self);
+            finish(node.cast(), completion.result, READY);
+        }
+    }
+}
+
+/// Takes the slot's word: what it leads to is the caller's now.
+#[inline]
+fn take(word: &AtomicPtr<()>) -> *mut () {
+    let taken = std::ptr::without_provenance_mut(TAKEN);
+    loop {
+        let present = word.load(Ordering::Relaxed);
+        if present.addr() == LOCKED {
+            std::hint::spin_loop();
+        } else if word
+            .compare_exchange_weak(present, taken, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+        {
+            return present;
+        }
+    }
+}
+
+/// Tells a future that its operation is over.
+///
+/// # Safety
+///
+/// The caller has taken the word that led to this head; it does not use the node afterwards.
+#[inline]
+unsafe fn finish(head: *mut Head, result: i32, state: u8) {
+    // SAFETY: by contract; the waker is initialised while the word leads here, and moved out once.
+    let waker = unsafe {
+        *(*head).result.get() = result;
+        let waker = (*(*head).waker.get()).assume_init_read();
+        (*head).state.store(state, Ordering::Release);
+        waker
+    };
+    waker.wake();
+}
+
+/// Whether the future of the operation with this word has been dropped.
+pub(crate) fn is_abandoned(word: &AtomicPtr<()>) -> bool {
+    word.load(Ordering::Relaxed).addr() & ABANDONED != 0
+}
+
+/// Tells the future of an operation that stays in the kernel that it is over all the same. What
+/// the operation owns stays in the slot.
+pub(crate) fn give_up_on(word: &AtomicPtr<()>) {
+    let waiting = take(word);
+    if waiting.addr() == TAKEN || waiting.addr() & ABANDONED != 0 {
+        word.store(waiting, Ordering::Release);
+        return;
+    }
+    word.store(std::ptr::without_provenance_mut(ABANDONED), Ordering::Release);
+    // SAFETY: taken just now. A node begins with its head.
+    unsafe { finish(waiting.cast(), -libc::ESHUTDOWN, LOST) };
+}
+
+impl<C: Cargo, B: Backend> std::fmt::Debug for Awaited<'_, C, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Awaited").field("stage", &self.stage.get()).finish_non_exhaustive()
+    }
+}

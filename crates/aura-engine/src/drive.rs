@@ -1,0 +1,216 @@
+//! Who processes completions for the futures: executors and pollers that say so, and what happens
+//! when there is nobody.
+//!
+//! # Synchronization
+//!
+//! A thread that waits for a flag ([`Engine::wait_until`]) announces that it goes to sleep and
+//! then looks at the flag; whoever sets it does so first and then looks for the announcement
+//! ([`Engine::nudge`]). All four accesses are sequentially consistent, so one of the two sees the
+//! other. The same goes for threads that wait outside the gate.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::awaited;
+use crate::backend::Backend;
+use crate::directory;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::log::say;
+use crate::slot::AWAITED;
+
+/// How long futures may wait with nobody processing completions before the log says so.
+const FORGOTTEN: Duration = Duration::from_secs(1);
+/// How long the last poller that leaves goes on while nothing completes, before it cancels what
+/// futures wait for.
+const LAST_QUIET: Duration = Duration::from_millis(200);
+/// How long what it cancelled has to complete.
+const LAST_AFTER_CANCEL: Duration = Duration::from_secs(2);
+
+/// Who drives the engine.
+#[derive(Debug, Default)]
+pub(crate) struct Drivers {
+    /// Executors and pollers at work.
+    count: AtomicU32,
+    /// The last one left and gave up on what was in flight. Cleared by the next.
+    given_up: AtomicBool,
+    /// Somebody makes sure that the futures are not forgotten: a driver, or a thread that is
+    /// looking, or a program that was seen processing completions by itself.
+    overseen: AtomicBool,
+    /// How often completions were processed. Written inside the gate.
+    visits: AtomicU64,
+}
+
+impl Drivers {
+    #[inline]
+    pub(crate) fn visit(&self) {
+        self.visits.store(self.visits.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+}
+
+impl<B: Backend> Engine<B> {
+    /// Says that the caller is going to process completions until it calls
+    /// [`end_driving`](Self::end_driving) or [`abandon_driving`](Self::abandon_driving).
+    pub fn begin_driving(&self) {
+        self.drivers.count.fetch_add(1, Ordering::SeqCst);
+        self.drivers.overseen.store(true, Ordering::Relaxed);
+        self.drivers.given_up.store(false, Ordering::Relaxed);
+    }
+
+    /// Says that the caller processes no more completions. What futures wait for stays as it is,
+    /// for the next driver.
+    pub fn end_driving(&self) {
+        if self.drivers.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.drivers.overseen.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// As [`end_driving`](Self::end_driving); but if there is no other driver, all futures come
+    /// to an end, in bounded time: what completes soon does, the rest is cancelled and fails with
+    /// [`Error::Shutdown`].
+    pub fn abandon_driving(&self) {
+        let last = self.drivers.count.load(Ordering::SeqCst) == 1;
+        if last && !self.gate.is_mine() && self.door.check().is_ok() {
+            self.finish_awaited();
+        }
+        self.end_driving();
+    }
+
+    fn finish_awaited(&self) {
+        if self.finish_awaited_within(LAST_QUIET) {
+            return;
+        }
+        self.drivers.given_up.store(true, Ordering::Relaxed);
+        if let Some(_inside) = self.gate.enter(None) {
+            self.dismiss_parked(libc::ESHUTDOWN);
+        }
+        for (index, ring) in self.rings.iter().enumerate() {
+            for name in ring.slots.in_flight_with(AWAITED) {
+                // It may complete in between, or the queue may be full: the best is done.
+                let _ = self.cancel_named(index, name);
+            }
+        }
+        if !self.finish_awaited_within(LAST_AFTER_CANCEL)
+            && let Some(_inside) = self.gate.enter(None)
+        {
+            self.give_up_awaited();
+        }
+    }
+
+    /// Processes completions until no future waits for any, or none came for `quiet`.
+    fn finish_awaited_within(&self, quiet: Duration) -> bool {
+        let mut deadline = Instant::now() + quiet;
+        loop {
+            let waiting = self.rings.iter().any(|ring| {
+                ring.submission.parked.load(Ordering::Acquire) > 0
+                    || (ring.outstanding() > 0
+                        && ring.slots.in_flight_with(AWAITED).next().is_some())
+            });
+            if !waiting || Instant::now() >= deadline {
+                return !waiting;
+            }
+            match self.process_for(Duration::from_millis(5)) {
+                Ok(0) => {}
+                Ok(_) => deadline = Instant::now() + quiet,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Tells all futures that their operations are over, though these are still in the kernel and
+    /// keep what they own. By the thread inside the gate.
+    #[cold]
+    pub(crate) fn give_up_awaited(&self) {
+        for ring in &self.rings {
+            for name in ring.slots.in_flight_with(AWAITED) {
+                let slot = ring.slots.get(name.slot).expect("listed just now");
+                awaited::give_up_on(slot.word());
+            }
+        }
+    }
+
+    /// Whether operations of futures were or are being cancelled because nobody would process
+    /// their completions.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.is_closed() || self.drivers.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Processes completions until the flag is set, sleeping when there is nothing to do. Whoever
+    /// sets it from outside a callback calls [`nudge`](Self::nudge) afterwards.
+    ///
+    /// While another thread processes completions this one waits; when that one is done, this one
+    /// takes over.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait), but it has no timeout.
+    pub fn wait_until(&self, done: &AtomicBool) -> Result<()> {
+        self.door.check()?;
+        if self.gate.is_mine() {
+            return Err(Error::InCallback("wait"));
+        }
+        while !done.load(Ordering::Acquire) {
+            let Some(mut inside) = self.gate.enter_unless(done) else { break };
+            let poller = &mut *inside;
+            while !done.load(Ordering::Acquire) {
+                if self.process(poller) == 0 {
+                    self.check_fatal()?;
+                    self.park_unless(poller, done)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes threads in [`wait_until`](Self::wait_until) look at their flags.
+    pub fn nudge(&self) {
+        if self.attention.is_parked() {
+            self.wake();
+        }
+        self.gate.nudge();
+    }
+
+    /// A future is about to wait for an operation.
+    #[inline]
+    pub(crate) fn note_awaited(&self) {
+        if !self.drivers.overseen.load(Ordering::Relaxed) {
+            self.watch_over();
+        }
+    }
+
+    /// Nobody has said that they process completions. Most likely somebody does without saying so;
+    /// if not, the future would wait for ever without a word. There is nobody to notice that but a
+    /// thread for the purpose: it lives for a second, and there is one at a time.
+    #[cold]
+    fn watch_over(&self) {
+        if self.drivers.overseen.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (engine, visits) = (self.id, self.drivers.visits.load(Ordering::Relaxed));
+        let watch = move || {
+            std::thread::sleep(FORGOTTEN);
+            directory::look_after(engine, visits);
+        };
+        // Without a thread there is no warning, and that is all.
+        let _ = std::thread::Builder::new().name("aura-watch".into()).spawn(watch);
+    }
+
+    /// Says so if completions have not been processed since then, and there are futures waiting.
+    pub(crate) fn warn_if_forgotten(&self, visits: u64) {
+        let driven = self.drivers.count.load(Ordering::SeqCst) > 0;
+        let visited = self.drivers.visits.load(Ordering::Relaxed) != visits;
+        if driven || visited || self.attention.is_parked() {
+            return;
+        }
+        if self.rings.iter().all(|ring| ring.outstanding() == 0) {
+            // It has not become clear whether anybody would have cared.
+            self.drivers.overseen.store(false, Ordering::Relaxed);
+            return;
+        }
+        say!(
+            Warning,
+            "futures wait for I/O, but nobody processes completions, and nobody did for a second: \
+             use block_on, start a poller, or call wait in a loop"
+        );
+    }
+}

@@ -1,0 +1,202 @@
+//! Operations that wait for a permit: a queue per ring, first come, first served.
+//!
+//! An awaitable that finds the limit reached gets a slot like any other operation, and the slot
+//! joins this queue instead of the kernel's. The poller admits operations from it when it has
+//! released permits: nobody has to be woken, and no task has to be polled, for an operation to get
+//! its turn. So a task that holds on to finished operations cannot keep the others waiting.
+//!
+//! A ring that has parked operations has operations in flight, because it has a permit for at
+//! least one; their completions bring the poller here.
+//!
+//! This file is `unsafe` because the queue is linked through the slots.
+
+use std::sync::atomic::Ordering;
+
+use crate::awaited::is_abandoned;
+use crate::backend::Backend;
+use crate::engine::Engine;
+use crate::handle::{Handle, Label, SlotName};
+use crate::ring::{PushEnd, add};
+use crate::slot::{REGISTERED_BUFFER, Slot};
+use crate::{Completion, clock};
+
+/// The queue's ends; part of what the submission lock guards.
+#[derive(Debug, Default)]
+pub(crate) struct Parked {
+    len: u64,
+    /// The oldest. Meaningless while `len` is 0, as is `tail`.
+    head: u32,
+    tail: u32,
+    /// Tasks that found no slot, to be woken when slots are freed.
+    outside: Vec<std::task::Waker>,
+}
+
+impl Parked {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Wakes a task when slots are freed.
+    pub(crate) fn wait_outside(&mut self, waker: std::task::Waker) {
+        self.outside.push(waker);
+    }
+
+    /// Those to be woken now that slots are free. Outside the lock, please.
+    #[inline]
+    pub(crate) fn take_outside(&mut self) -> Vec<std::task::Waker> {
+        std::mem::take(&mut self.outside)
+    }
+}
+
+impl<B: Backend> Engine<B> {
+    /// Appends an occupied slot to the ring's queue.
+    ///
+    /// # Safety
+    ///
+    /// `end` is the ring's; the slot was just occupied under it, and the kernel does not have the
+    /// operation.
+    #[cold]
+    pub(crate) unsafe fn park_operation(
+        &self,
+        index: usize,
+        end: &mut PushEnd,
+        number: u32,
+        slot: &Slot,
+    ) {
+        let ring = &self.rings[index];
+        // SAFETY: by contract; the last of the queue is parked, under the same lock.
+        unsafe {
+            slot.park();
+            if end.parked.is_empty() {
+                end.parked.head = number;
+            } else {
+                let last = ring.slots.get(end.parked.tail).expect("a slot of this ring");
+                last.set_next_parked(number);
+            }
+        }
+        end.parked.tail = number;
+        end.parked.len += 1;
+        ring.submission.parked.store(end.parked.len, Ordering::Release);
+        add(&ring.submission.gated, 1);
+        // The poller looks after the queues of active rings.
+        self.active.mark(index);
+    }
+
+    /// Takes the oldest out of the queue.
+    fn unpark_oldest(&self, index: usize, end: &mut PushEnd) -> Option<(u32, &Slot)> {
+        if end.parked.is_empty() {
+            return None;
+        }
+        let ring = &self.rings[index];
+        let number = end.parked.head;
+        let slot = ring.slots.get(number).expect("a slot of this ring");
+        // SAFETY: it is parked, and the lock is held.
+        end.parked.head = unsafe { slot.next_parked() };
+        end.parked.len -= 1;
+        ring.submission.parked.store(end.parked.len, Ordering::Release);
+        Some((number, slot))
+    }
+
+    /// Queues parked operations for the kernel as long as there are permits, and returns those
+    /// that nobody waits for any more, to be given to [`bury`](Self::bury). By the reaping thread.
+    #[inline]
+    pub(crate) fn admit(&self, index: usize, end: &mut PushEnd, now_ns: u64) -> Vec<u32> {
+        if end.parked.is_empty() { Vec::new() } else { self.admit_some(index, end, now_ns) }
+    }
+
+    fn admit_some(&self, index: usize, end: &mut PushEnd, now_ns: u64) -> Vec<u32> {
+        let ring = &self.rings[index];
+        let mut abandoned = Vec::new();
+        while !end.parked.is_empty() && ring.has_permit() {
+            let number = end.parked.head;
+            let slot = ring.slots.get(number).expect("a slot of this ring");
+            if is_abandoned(slot.word()) {
+                self.unpark_oldest(index, end);
+                // SAFETY: just taken out of the queue, on the reaping thread.
+                unsafe { slot.give_up() };
+                abandoned.push(number);
+                continue;
+            }
+            let name = SlotName { slot: number, generation: slot.generation() };
+            // SAFETY: it is parked, so it belongs to the holder of the lock; its submitter vouched
+            // for the memory.
+            unsafe {
+                let sqe = slot.sqe().user_data(Label::Operation(name).encode());
+                let next = slot.next_parked();
+                add(&ring.submission.submitted, 1);
+                slot.admit(now_ns);
+                if ring.backend.push(&sqe).is_err() {
+                    add(&ring.submission.submitted, u64::MAX); // One less again.
+                    slot.park();
+                    slot.set_next_parked(next);
+                    break; // What fills the queue will complete, and bring us back.
+                }
+                end.parked.head = next;
+            }
+            end.parked.len -= 1;
+            ring.submission.parked.store(end.parked.len, Ordering::Release);
+            end.batched += 1;
+        }
+        abandoned
+    }
+
+    /// Ends operations that never reached the kernel: frees what they own and their slots. By the
+    /// reaping thread, without the lock.
+    pub(crate) fn bury(&self, index: usize, numbers: &[u32], errno: i32) {
+        if numbers.is_empty() {
+            return;
+        }
+        let ring = &self.rings[index];
+        for &number in numbers {
+            let slot = ring.slots.get(number).expect("a slot of this ring");
+            if slot.flags() & REGISTERED_BUFFER != 0 {
+                add(&ring.completion.registered, 1);
+            }
+            let name = SlotName { slot: number, generation: slot.generation() };
+            let handle = Handle::new(self.id, index, name);
+            let completion = Completion { handle, result: -errno };
+            // SAFETY: given up by this thread, and called here only.
+            unsafe { self.call_back(slot, completion) };
+        }
+        let mut end = ring.lock();
+        // SAFETY: under the lock, on the reaping thread, given up and completed.
+        unsafe { ring.slots.retire(&mut end.free, numbers.iter().copied()) };
+    }
+
+    /// Admits what it can on a ring where nothing completed: the limit may have risen.
+    #[cold]
+    pub(crate) fn look_after_parked(&self, index: usize) {
+        let ring = &self.rings[index];
+        let mut end = ring.lock();
+        let abandoned = self.admit(index, &mut end, clock::now_ns());
+        let queued = std::mem::take(&mut end.batched);
+        drop(end);
+        if queued > 0 {
+            self.hand_over(index, queued);
+        }
+        self.bury(index, &abandoned, libc::ECANCELED);
+    }
+
+    /// Ends all parked operations with an error: they will not get a turn. By the reaping thread.
+    #[cold]
+    pub(crate) fn dismiss_parked(&self, errno: i32) -> usize {
+        let mut dismissed = 0;
+        for index in 0..self.rings.len() {
+            let ring = &self.rings[index];
+            let mut end = ring.lock();
+            let mut numbers = Vec::new();
+            while let Some((number, slot)) = self.unpark_oldest(index, &mut end) {
+                // SAFETY: just taken out of the queue, on the reaping thread.
+                unsafe { slot.give_up() };
+                numbers.push(number);
+            }
+            let outside = end.parked.take_outside();
+            drop(end);
+            self.bury(index, &numbers, errno);
+            outside.into_iter().for_each(std::task::Waker::wake);
+            dismissed += numbers.len();
+        }
+        dismissed
+    }
+}
