@@ -7,6 +7,8 @@ use std::marker::PhantomData;
 
 use aura_engine::{Memory, PoolBuffer};
 
+use crate::error::{Error, Result};
+
 /// A buffer from an engine's pool, aligned for `O_DIRECT`; goes back to the pool when dropped.
 ///
 /// It may outlive its engine, and may be dropped on any thread. Fresh buffers hold zeros, recycled
@@ -30,6 +32,14 @@ pub struct Buffer {
 impl Buffer {
     pub(crate) fn new(inner: PoolBuffer) -> Self {
         Self { inner, _not_sync: PhantomData }
+    }
+
+    /// A buffer of a pool.
+    pub(crate) fn of_pool(pool: &aura_engine::Pool, size: usize) -> Result<Self> {
+        match pool.buffer(size) {
+            Ok(buffer) => Ok(Self::new(buffer)),
+            Err(error) => Err(Error::BufferAlloc(error.into())),
+        }
     }
 
     /// The bytes.

@@ -33,7 +33,7 @@ pub enum Error {
 }
 
 /// The result of calls and operations.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// The error for an `errno`: [`Error::Cancelled`] for `ECANCELED`, [`Error::Io`] otherwise.
@@ -81,6 +81,11 @@ impl Error {
             EngineError::Os { source, .. } => Self::Io(source),
             _ => Self::Io(io::Error::from_raw_os_error(errno)),
         }
+    }
+
+    /// `EINVAL`, with the reason.
+    pub(crate) fn misaligned(misaligned: &aura_engine::Misalignment) -> Self {
+        Self::Io(io::Error::new(io::ErrorKind::InvalidInput, misaligned.to_string()))
     }
 
     /// An error of creating an engine, with everything that is known about the cause.

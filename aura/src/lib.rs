@@ -5,8 +5,13 @@
 //! | item | what it is |
 //! | --- | --- |
 //! | [`Engine`], [`Options`] | the engine and its settings |
+//! | [`File`], [`OpenOptions`], [`fs`] | files whose operations are futures; whole files |
+//! | [`Operation`], [`Batch`], [`OpError`] | one operation to be awaited, or several; its error |
+//! | [`Chunks`], [`Writer`] | a file as a stream |
+//! | [`IoBuf`], [`IoBufMut`], [`Slice`] | memory that operations can own |
+//! | [`block_on`], [`Poller`] | who makes the futures move |
 //! | [`Buffer`], [`BufferRef`] | memory from the engine's pool; a name for any memory |
-//! | [`RequestHandle`] | an operation in flight |
+//! | [`RequestHandle`] | an operation in flight, with a callback |
 //! | [`Stats`], [`RingStats`], [`Histogram`], [`BufferStats`] | what the engine says about itself |
 //! | [`Error`], [`Result`] | what can go wrong |
 //! | [`set_log_handler`], [`log_emit`] | log messages |
@@ -19,27 +24,45 @@
 //! and callbacks run on that thread, with no lock held: they may submit, cancel, register and
 //! unregister, but not process completions. They should be short.
 
+mod batch;
+mod buf;
 mod buffer;
 mod callback;
+mod drive;
 mod engine;
 mod error;
+mod file;
+pub mod fs;
 mod log;
+mod op_error;
+mod operation;
+pub mod ops;
 mod options;
 mod request;
 mod stats;
+mod stream;
 mod version;
 
 #[cfg(feature = "async")]
 pub mod async_io;
 
+pub use batch::Batch;
+pub use buf::{IoBuf, IoBufMut, IoBufs, IoBufsMut, Slice};
 pub use buffer::{Buffer, BufferRef};
+#[cfg(feature = "tokio")]
+pub use drive::TokioDriver;
+pub use drive::{Poller, block_on};
 pub use engine::{Engine, aura_engine_t};
 pub use error::{Error, Result};
+pub use file::{File, Metadata, OpenOptions};
 pub use libc::{iovec, statx};
 pub use log::{LogLevel, clear_log_handler, log_emit, set_log_handler};
+pub use op_error::OpError;
+pub use operation::{Kind, Operation};
 pub use options::{Options, RingSelect};
 pub use request::{RequestHandle, RequestInfo};
 pub use stats::{BufferStats, Histogram, RingStats, Stats};
+pub use stream::{Chunk, Chunks, Writer};
 pub use version::{version, version_int};
 
 /// Whether the calling thread is inside a completion callback, of any engine.

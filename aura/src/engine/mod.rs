@@ -93,10 +93,7 @@ impl Engine {
     ///
     /// [`Error::BufferAlloc`] for a size of 0 or above 128 MiB (`EINVAL`), and without memory.
     pub fn allocate_buffer(&self, size: usize) -> Result<Buffer> {
-        match self.inner.pool().buffer(size) {
-            Ok(buffer) => Ok(Buffer::new(buffer)),
-            Err(error) => Err(Error::BufferAlloc(error.into())),
-        }
+        Buffer::of_pool(self.inner.pool(), size)
     }
 
     /// Submits a checked operation with a callback.

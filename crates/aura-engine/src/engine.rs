@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::directory;
 use crate::drive::Drivers;
 use crate::error::{Error, Result};
+use crate::files::Leftovers;
 use crate::gate::Gate;
 use crate::lock::Door;
 use crate::log::say;
@@ -42,6 +43,7 @@ pub struct Engine<B: Backend = Ring> {
     pub(crate) attention: Attention,
     pub(crate) active: ActiveRings,
     pub(crate) resources: Resources,
+    pub(crate) leftovers: Leftovers,
     pub(crate) published: Published,
     pub(crate) drivers: Drivers,
     /// When the batch was taken whose callbacks are running, 0 when none are. By the poller.
@@ -100,6 +102,7 @@ impl<B: Backend> Engine<B> {
             attention: Attention::default(),
             active: ActiveRings::new(rings.len()),
             resources: Resources::default(),
+            leftovers: Leftovers::default(),
             published: Published::default(),
             drivers: Drivers::default(),
             dispatching_ns: AtomicU64::new(0),

@@ -13,7 +13,7 @@
 //! | `slot`, `tenant`, `handle`, `directory` | where an operation lives, and the names it has |
 //! | `awaited`, `parked`, `drive` | operations for futures; their queue at the limit; who polls |
 //! | `ring`, [`backend`] | one ring; the interface to the kernel |
-//! | `resources` | registered buffers and files |
+//! | `resources`, `files` | registered buffers and files; closing files |
 //! | `tuner`, `stats` | the controller at work; what the engine says about itself |
 //! | `shutdown` | the end |
 //! | `explain` | words for `EINVAL` from direct I/O |
@@ -29,6 +29,7 @@ mod drive;
 mod engine;
 mod error;
 mod explain;
+mod files;
 mod gate;
 mod handle;
 mod lock;
@@ -60,6 +61,7 @@ pub use directory::{request_cancel, request_info, request_is_pending};
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use explain::Misalignment;
+pub use files::FilePlace;
 pub use handle::{Handle, MAX_RINGS};
 pub use op::{MAX_IOVECS, MAX_TRANSFER_BYTES, Memory, Op, OpKind, Target};
 pub use poll::in_callback_context;

@@ -157,6 +157,9 @@ impl<B: Backend> Engine<B> {
         if self.resources.is_draining() {
             self.finish_draining();
         }
+        if self.leftovers.any() {
+            self.take_up_leftovers();
+        }
         processed
     }
 

@@ -26,6 +26,7 @@ use aura_ring::register::{MAX_BUFFERS, MAX_FILES};
 use crate::backend::Backend;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::files::Places;
 use crate::log::say;
 use crate::op::Op;
 
@@ -43,14 +44,17 @@ pub(crate) struct Resources {
 
 /// What the kernel holds, as opposed to what submitters may use.
 #[derive(Debug, Default)]
-struct Lifecycle {
+pub(crate) struct Lifecycle {
     /// How many rings, from the first, have a table of buffers, full or empty. It is made once and
     /// kept.
     tables: usize,
     /// Buffers in the table.
     buffers: u32,
-    /// Files registered, with what each place holds.
-    files: Option<usize>,
+    /// How many files are registered as a table.
+    pub(crate) files: Option<usize>,
+    /// The table of files registered one by one. It is made once and kept, unless a table of the
+    /// user's takes its place while it is empty.
+    pub(crate) places: Option<Places>,
 }
 
 #[derive(Debug)]
@@ -223,13 +227,29 @@ impl<B: Backend> Engine<B> {
         if life.files.is_some() {
             return Err(Error::Busy("files are registered already; unregister them first"));
         }
+        match &life.places {
+            Some(places) if !places.is_unused() => {
+                return Err(Error::Busy("files are registered one by one; drop them first"));
+            }
+            Some(_) => {
+                self.rings.iter().for_each(|ring| drop(ring.backend.unregister_files()));
+                life.places = None;
+            }
+            None => {}
+        }
+        self.register_on_all(fds)?;
+        life.files = Some(fds.len());
+        Ok(())
+    }
+
+    /// A table of files on every ring, or on none.
+    pub(crate) fn register_on_all(&self, fds: &[RawFd]) -> Result<()> {
         for (done, ring) in self.rings.iter().enumerate() {
             if let Err(error) = ring.backend.register_files(fds) {
                 self.rings[..done].iter().for_each(|ring| drop(ring.backend.unregister_files()));
                 return Err(Error::os("registering files with io_uring")(error));
             }
         }
-        life.files = Some(fds.len());
         Ok(())
     }
 
@@ -275,7 +295,7 @@ impl<B: Backend> Engine<B> {
 
     /// Changes a ring's files when the kernel has taken all that was queued before, so that no
     /// queued operation meets a file that it was not meant for.
-    fn with_nothing_queued(
+    pub(crate) fn with_nothing_queued(
         &self,
         ring: &crate::ring::EngineRing<B>,
         change: impl FnOnce() -> std::io::Result<()>,
@@ -305,12 +325,12 @@ impl<B: Backend> Engine<B> {
         Ok(())
     }
 
-    fn may_register(&self) -> Result<()> {
+    pub(crate) fn may_register(&self) -> Result<()> {
         self.door.check()?;
         if self.is_closed() { Err(Error::Shutdown) } else { Ok(()) }
     }
 
-    fn lifecycle(&self) -> std::sync::MutexGuard<'_, Lifecycle> {
+    pub(crate) fn lifecycle(&self) -> std::sync::MutexGuard<'_, Lifecycle> {
         self.resources.lifecycle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

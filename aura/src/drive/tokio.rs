@@ -1,0 +1,109 @@
+//! Processing completions inside a tokio runtime, without another thread.
+//!
+//! This file is `unsafe` where it promises tokio that a descriptor stays open.
+
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// A task that processes an engine's completions in a tokio runtime, until this is dropped. Made
+/// by [`Engine::drive_with_tokio`].
+///
+/// Dropping it ends the task. If nobody else drives the engine then, no future is left waiting:
+/// what completes within a moment does, the rest is cancelled and fails with `ESHUTDOWN`. That may
+/// take a moment, during which the thread is blocked: drop it at the end.
+#[derive(Debug)]
+pub struct TokioDriver {
+    engine: Arc<aura_engine::Engine>,
+    task: JoinHandle<()>,
+}
+
+impl Engine {
+    /// Starts a task in the current tokio runtime that processes completions whenever there are
+    /// some. Futures of this engine can be awaited in any task of any runtime then, on all of its
+    /// threads.
+    ///
+    /// Operations are handed to the kernel as they are submitted, each with a system call: the
+    /// runtime may go to sleep at any time.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_multi_thread().enable_io().build().unwrap();
+    /// # runtime.block_on(async {
+    /// let engine = aura::Engine::new()?;
+    /// let driver = engine.drive_with_tokio()?;
+    /// let file = engine.open("/proc/self/exe", aura::OpenOptions::new().read(true)).await?;
+    /// let task = tokio::spawn(async move { file.read_at(vec![0; 4], 0).await });
+    /// assert_eq!(task.await.unwrap()?.1, b"\x7fELF");
+    /// drop(driver);
+    /// # Ok::<(), aura::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] without descriptors; [`Error::InvalidArgument`] outside a tokio runtime, in
+    /// one without I/O (`enable_io`), and for an engine with `single_thread`, whose tasks could
+    /// move to another thread.
+    pub fn drive_with_tokio(&self) -> Result<TokioDriver> {
+        if self.inner.config().single_thread {
+            return Err(Error::InvalidArgument(
+                "an engine made with single_thread cannot be driven by tokio: use block_on",
+            ));
+        }
+        let runtime = Handle::try_current().map_err(|_| {
+            Error::InvalidArgument("drive_with_tokio was called outside a tokio runtime")
+        })?;
+        let fd = self.inner.poll_fd().map_err(Error::of_call)?;
+        let watched = Watched { fd, _engine: self.inner.clone() };
+        // SAFETY: the descriptor belongs to the engine, closes with it, and is always the same.
+        let watch = || unsafe { AsyncFd::register_with_interest(watched, Interest::READABLE) };
+        // Tokio panics in a runtime without I/O.
+        let watched = std::panic::catch_unwind(std::panic::AssertUnwindSafe(watch))
+            .map_err(|_| {
+                Error::InvalidArgument("the tokio runtime has no I/O: build it with enable_io")
+            })?
+            .map_err(std::io::Error::from)?;
+        let engine = self.inner.clone();
+        engine.begin_driving();
+        let task = runtime.spawn(work(engine.clone(), watched));
+        Ok(TokioDriver { engine, task })
+    }
+}
+
+/// The engine's descriptor, and the engine, which keeps it open.
+struct Watched {
+    fd: RawFd,
+    _engine: Arc<aura_engine::Engine>,
+}
+
+impl std::os::fd::AsRawFd for Watched {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd
+    }
+}
+
+async fn work(engine: Arc<aura_engine::Engine>, watched: AsyncFd<Watched>) {
+    while let Ok(mut ready) = watched.readable().await {
+        loop {
+            match engine.poll() {
+                Ok(0) => break ready.clear_ready(),
+                // A bounded amount each time, so that other tasks get their turn.
+                Ok(_) => tokio::task::yield_now().await,
+                Err(_) => return, // A fatal error, which the log has told.
+            }
+        }
+    }
+}
+
+impl Drop for TokioDriver {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.engine.abandon_driving();
+    }
+}
