@@ -9,9 +9,11 @@
 //! | `row` | what a row is |
 //! | `raw` | the loop written by hand, as good as we can make it |
 //! | `callback` | the same job through Aura's callbacks |
+//! | `future` | the same job through files, owned buffers and futures |
 //! | `results` | medians, the table and the JSON |
 
 mod callback;
+mod future;
 mod raw;
 mod results;
 mod row;
@@ -27,7 +29,7 @@ use aura_bench::{Error, conclude, report, units};
 use clap::Parser;
 use indicatif::ProgressBar;
 use results::Results;
-use row::{Row, Settings};
+use row::{Description, Row, Settings};
 
 /// Nanoseconds per operation: 4 KiB random reads through Aura and through a raw io_uring loop.
 #[derive(Debug, Parser)]
@@ -57,6 +59,9 @@ struct Arguments {
     /// Read past the page cache (O_DIRECT); by default reads are served by it
     #[arg(long)]
     direct: bool,
+    /// Only these rows, and the raw rows they are compared with
+    #[arg(long, value_name = "ROW,...", value_delimiter = ',')]
+    only: Vec<String>,
     /// Write settings and figures to a file as well
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -75,7 +80,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     subject.notes.iter().for_each(|note| println!("note: {note}"));
 
     let settings = Settings { depth: arguments.depth, batch: arguments.batch.min(arguments.depth) };
-    let mut rows = rows(&subject, settings)?;
+    let mut rows = chosen(rows(&subject, settings)?, &arguments.only)?;
     let mut results = Results::new(rows.iter().map(|row| row.description()));
     let turn = arguments.seconds / arguments.rounds;
     let progress = ProgressBar::new(u64::from(arguments.rounds)); // Hidden without a terminal.
@@ -105,6 +110,22 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     Ok(())
 }
 
+/// The rows that were asked for, by name, with their raw rows; all if none were.
+fn chosen<'s>(
+    rows: Vec<Box<dyn Row + 's>>,
+    only: &[String],
+) -> Result<Vec<Box<dyn Row + 's>>, Error> {
+    let all: Vec<Description> = rows.iter().map(|row| row.description()).collect();
+    if let Some(unknown) = only.iter().find(|name| all.iter().all(|row| row.name != **name)) {
+        let names: Vec<_> = all.iter().map(|row| row.name).collect();
+        return Err(format!("there is no row {unknown}; there are {}", names.join(", ")).into());
+    }
+    let asked = |row: &Description| only.is_empty() || only.iter().any(|name| name == row.name);
+    let wanted: Vec<_> = all.iter().filter(|row| asked(row)).collect();
+    let is_wanted = |name| wanted.iter().any(|row| row.name == name || row.baseline == name);
+    Ok(rows.into_iter().filter(|row| is_wanted(row.description().name)).collect())
+}
+
 fn subject(arguments: &Arguments) -> Result<Subject, Error> {
     let direct = if arguments.direct { Direct::Yes } else { Direct::No };
     match &arguments.file {
@@ -127,6 +148,9 @@ fn rows(subject: &Subject, settings: Settings) -> Result<Vec<Box<dyn Row + '_>>,
         Err(error) => println!("skipped: raw-fixed: {error}"),
     }
     for row in callback::Callbacks::rows(subject, settings)? {
+        rows.push(Box::new(row));
+    }
+    for row in future::Futures::rows(subject, settings)? {
         rows.push(Box::new(row));
     }
     Ok(rows)
