@@ -9,7 +9,7 @@
 //! | [`Operation`], [`Batch`], [`OpError`] | one operation to be awaited, or several; its error |
 //! | [`Chunks`], [`Writer`] | a file as a stream |
 //! | [`IoBuf`], [`IoBufMut`], [`Slice`] | memory that operations can own |
-//! | [`block_on`], [`Poller`] | who makes the futures move |
+//! | [`block_on`], [`Poller`], [`Tasks`] | who makes the futures move; many of them at once |
 //! | [`Buffer`], [`BufferRef`] | memory from the engine's pool; a name for any memory |
 //! | [`RequestHandle`] | an operation in flight, with a callback |
 //! | [`Stats`], [`RingStats`], [`Histogram`], [`BufferStats`] | what the engine says about itself |
@@ -41,6 +41,7 @@ mod options;
 mod request;
 mod stats;
 mod stream;
+mod tasks;
 mod version;
 
 #[cfg(feature = "async")]
@@ -63,6 +64,7 @@ pub use options::{Options, RingSelect};
 pub use request::{RequestHandle, RequestInfo};
 pub use stats::{BufferStats, Histogram, RingStats, Stats};
 pub use stream::{Chunk, Chunks, Writer};
+pub use tasks::Tasks;
 pub use version::{version, version_int};
 
 /// Whether the calling thread is inside a completion callback, of any engine.

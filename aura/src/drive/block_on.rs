@@ -70,12 +70,10 @@ impl Wake for Alarm {
 
     #[inline]
     fn wake_by_ref(self: &Arc<Self>) {
-        // Sequentially consistent, see the engine's `nudge`. Whoever has set it has seen to it
-        // that the thread looks.
-        if !self.woken.load(Ordering::Relaxed)
-            && !self.woken.swap(true, Ordering::SeqCst)
-            && thread::current().id() != self.thread.id()
-        {
+        // Sequentially consistent, see the engine's `nudge`. Always written, even if it is set:
+        // only so does the thread that clears it see what came before this. Whoever has set it
+        // has seen to it that the thread looks.
+        if !self.woken.swap(true, Ordering::SeqCst) && thread::current().id() != self.thread.id() {
             self.engine.nudge();
             self.thread.unpark();
         }

@@ -4,11 +4,10 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use aura::{Buffer, Engine, File, Options};
+use aura::{Buffer, Engine, File, Options, Tasks};
 use aura_bench::content::{RandomBlocks, Verifier};
 use aura_bench::subject::Subject;
 use aura_bench::{BLOCK_BYTES, Error};
-use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::row::{Description, Row, Settings, Stopwatch, Turn};
 
@@ -140,8 +139,7 @@ impl Row for Futures {
                 }
                 return Ok(());
             }
-            let mut loops: FuturesUnordered<_> =
-                buffers.into_iter().map(|buffer| this.work(buffer)).collect();
+            let mut loops: Tasks<_> = buffers.into_iter().map(|buffer| this.work(buffer)).collect();
             while let Some(buffer) = loops.next().await {
                 back.push(buffer?);
             }
