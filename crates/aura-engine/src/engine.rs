@@ -24,6 +24,7 @@ use crate::poll::Poller;
 use crate::resources::Resources;
 use crate::ring::EngineRing;
 use crate::select::Selector;
+use crate::slabs::Slabs;
 use crate::tuner::{self, NewTarget, Published, Tuner};
 
 /// Rings, slots, controller, pool and histograms, composed: the whole of asynchronous file I/O on
@@ -66,6 +67,7 @@ pub struct Engine<B: Backend = Ring> {
     pub(crate) wake_fd: OwnedFd,
     pub(crate) epoll: OnceLock<OwnedFd>,
     pub(crate) pool: Pool,
+    pub(crate) slabs: Arc<Slabs>,
     config: Config,
     pub(crate) created_ns: u64,
 }
@@ -94,6 +96,7 @@ impl<B: Backend> Engine<B> {
         let tuner = Tuner::new(config, rings.len(), depth, now_ns)?;
         let wake_fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(Error::os("creating the wake-up descriptor"))?;
+        let slabs = Slabs::new();
         let engine = Self {
             id: 0,
             selector: Selector::new(config.ring_select, rings.len()),
@@ -117,7 +120,8 @@ impl<B: Backend> Engine<B> {
             wake_pending: AtomicBool::new(false),
             wake_fd,
             epoll: OnceLock::new(),
-            pool: make_pool(config)?,
+            pool: make_pool(config, slabs.clone())?,
+            slabs: slabs.clone(),
             config: config.clone(),
             created_ns: now_ns,
             rings,
@@ -129,7 +133,9 @@ impl<B: Backend> Engine<B> {
         }
         engine.report_degradations();
         engine.start_limits();
-        directory::enter(engine)
+        let engine = directory::enter(engine)?;
+        slabs.belong_to(&engine);
+        Ok(engine)
     }
 
     /// Limits and phase before the first window.
@@ -270,8 +276,8 @@ fn cpus() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(crate::handle::MAX_RINGS)
 }
 
-fn make_pool(config: &Config) -> Result<Pool> {
-    let mut options = PoolOptions::new();
+fn make_pool(config: &Config, slabs: Arc<Slabs>) -> Result<Pool> {
+    let mut options = PoolOptions::new().observer(slabs);
     if let Some(alignment) = config.buffer_alignment {
         options = options.alignment(alignment);
     }

@@ -13,7 +13,7 @@
 //! | `slot`, `tenant`, `handle`, `directory` | where an operation lives, and the names it has |
 //! | `awaited`, `parked`, `drive` | operations for futures; their queue at the limit; who polls |
 //! | `ring`, [`backend`] | one ring; the interface to the kernel |
-//! | `resources`, `files` | registered buffers and files; closing files |
+//! | `resources`, `files`, `slabs` | registered buffers, files, and memory of the pool |
 //! | `tuner`, `stats` | the controller at work; what the engine says about itself |
 //! | `shutdown` | the end |
 //! | `explain` | words for `EINVAL` from direct I/O |
@@ -44,6 +44,7 @@ mod ring;
 mod room;
 mod select;
 mod shutdown;
+mod slabs;
 mod slot;
 mod stats;
 mod submit;

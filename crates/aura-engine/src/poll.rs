@@ -202,6 +202,9 @@ impl<B: Backend> Engine<B> {
         if ring.submission.parked.load(Ordering::Relaxed) > 0 && ring.has_permit() {
             self.look_after_parked(index);
         }
+        if ring.fixed.any_wanted() {
+            self.register_wanted(ring);
+        }
         if processed == 0 {
             self.maybe_retire_ring(index);
         } else {

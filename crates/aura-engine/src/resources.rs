@@ -312,7 +312,7 @@ impl<B: Backend> Engine<B> {
     }
 
     /// On the rings that have none yet: if one refuses, a later call goes on from there.
-    fn make_buffer_tables(&self, life: &mut Lifecycle) -> Result<()> {
+    pub(crate) fn make_buffer_tables(&self, life: &mut Lifecycle) -> Result<()> {
         for ring in &self.rings[life.tables..] {
             if !ring.backend.supports(Opcode::ReadFixed) {
                 return Err(Error::Unsupported("registered buffers"));

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::handle::MAX_SLOTS;
 use crate::lock::{Guard, Guarded};
 use crate::parked::Parked;
+use crate::slabs::Fixed;
 use crate::slot::{FreeSlots, Slots};
 
 /// Completions taken and processed at a time. More would lengthen the time between a completion
@@ -34,6 +35,7 @@ pub(crate) struct EngineRing<B> {
     pub(crate) submission: Submission,
     pub(crate) completion: Completions,
     pub(crate) histogram: LatencyHistogram,
+    pub(crate) fixed: Fixed,
 }
 
 /// What submitters write, on cache lines of its own.
@@ -126,6 +128,7 @@ impl<B: Backend> EngineRing<B> {
             },
             completion: Completions::default(),
             histogram: LatencyHistogram::new(),
+            fixed: Fixed::default(),
         })
     }
 

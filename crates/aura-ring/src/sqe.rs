@@ -271,6 +271,27 @@ impl Sqe {
         self
     }
 
+    /// The memory of a read or write: its address and length.
+    #[inline]
+    #[must_use]
+    pub fn memory(&self) -> (usize, usize) {
+        (self.addr as usize, self.len as usize)
+    }
+
+    /// The same read or write, of memory that lies in the registered buffer `buf_index`. For the
+    /// operations of [`read`](Self::read) and [`write`](Self::write) only; others stay as they are.
+    #[inline]
+    #[must_use]
+    pub fn in_registered_buffer(mut self, buf_index: u16) -> Self {
+        self.opcode = match self.opcode {
+            code if code == Opcode::Read as u8 => Opcode::ReadFixed as u8,
+            code if code == Opcode::Write as u8 => Opcode::WriteFixed as u8,
+            _ => return self,
+        };
+        self.buf_index = buf_index;
+        self
+    }
+
     /// Labels the operation; its completion carries the same value.
     #[inline]
     #[must_use]
