@@ -62,6 +62,9 @@ pub unsafe trait Backend: Send + Sync + Sized + 'static {
     /// One thread reaps at a time.
     unsafe fn reap(&self, out: &mut [Cqe]) -> usize;
 
+    /// Whether there is something to be reaped.
+    fn has_completions(&self) -> bool;
+
     /// Whether [`submit`](Self::submit) is needed for completions to appear.
     fn needs_enter(&self) -> bool;
 
@@ -152,6 +155,11 @@ unsafe impl Backend for Ring {
     unsafe fn reap(&self, out: &mut [Cqe]) -> usize {
         // SAFETY: the caller's promise is the same.
         unsafe { self.reap(out) }
+    }
+
+    #[inline]
+    fn has_completions(&self) -> bool {
+        self.has_completions()
     }
 
     #[inline]

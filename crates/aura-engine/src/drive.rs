@@ -155,7 +155,9 @@ impl<B: Backend> Engine<B> {
             while !done.load(Ordering::Acquire) {
                 if self.process(poller) == 0 {
                     self.check_fatal()?;
-                    self.park_unless(poller, done)?;
+                    if !self.completed_inline(poller) {
+                        self.park_unless(poller, done)?;
+                    }
                 }
             }
         }

@@ -38,6 +38,11 @@ pub(crate) struct Poller {
     pub(crate) woken: bool,
     /// It slept since it last took a completion.
     pub(crate) slept: bool,
+    /// When it last went to sleep.
+    pub(crate) parked_at_ns: u64,
+    /// Operations lately completed as they were handed over (their data were in memory), so that
+    /// it is worth looking for completions before sleeping.
+    pub(crate) completes_inline: bool,
     /// Operations were queued once more, and wait to be handed over.
     repeats: bool,
     /// Completions of operations that are to be queued once more when there is room, with their
@@ -49,6 +54,9 @@ pub(crate) struct Poller {
 
 /// Often enough against the ten seconds after which the pool calls memory idle.
 const REAP_POOL_EVERY_NS: u64 = 1_000_000_000;
+
+/// A sleep that ends sooner was none: no device answers in that time.
+const INLINE_NS: u64 = 8_000;
 
 /// A completed operation whose callback is to be called.
 #[derive(Clone, Copy, Debug, Default)]
@@ -98,6 +106,8 @@ impl Poller {
             wake_armed: false,
             woken: false,
             slept: false,
+            parked_at_ns: 0,
+            completes_inline: false,
             repeats: false,
             put_off: Vec::new(),
             reap_pool_at_ns: 0,
@@ -237,6 +247,9 @@ impl<B: Backend> Engine<B> {
         batch.done.clear();
         let now_ns = clock::now_ns();
         let slept = std::mem::take(&mut poller.slept);
+        if slept {
+            poller.completes_inline = now_ns.saturating_sub(poller.parked_at_ns) < INLINE_NS;
+        }
         poller.tuner.at_work(now_ns, slept);
         self.note_peaks(ring, poller);
         batch.now_ns = now_ns;

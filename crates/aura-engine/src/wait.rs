@@ -112,9 +112,31 @@ impl<B: Backend> Engine<B> {
                 self.flush()?;
                 return Ok(self.process(poller));
             }
+            if self.completed_inline(poller) {
+                continue;
+            }
             let left = if poller.put_off.is_empty() { left } else { at_most(BACK_OFF, left) };
             self.park(poller, left)?;
         }
+    }
+
+    /// Hands over what is queued, if that may spare the sleep, and says whether something has
+    /// completed by that.
+    ///
+    /// With several rings, handing over is a system call of its own anyway. With one it is the one
+    /// that sleeps; it is worth another where operations complete as they are handed over, because
+    /// all that belongs to sleeping is left out.
+    pub(crate) fn completed_inline(&self, poller: &mut Poller) -> bool {
+        if self.rings.len() == 1 && !poller.completes_inline {
+            return false;
+        }
+        let mut any = false;
+        for index in self.active.iter() {
+            self.flush_ring(index);
+            any |= self.rings[index].backend.has_completions();
+        }
+        poller.completes_inline &= any;
+        any
     }
 
     /// Sleeps until something completes or somebody calls [`wake`](Self::wake); not at all if the
@@ -137,7 +159,8 @@ impl<B: Backend> Engine<B> {
     ) -> Result<()> {
         let can_be_woken = self.rings.len() > 1 || self.arm_wake(poller);
         let timeout = if can_be_woken { timeout } else { at_most(BACK_OFF, timeout) };
-        poller.tuner.at_work(clock::now_ns(), false);
+        poller.parked_at_ns = clock::now_ns();
+        poller.tuner.at_work(poller.parked_at_ns, false);
         poller.slept = true;
         // From here on submitters hand over themselves; what they queued before is handed over
         // below. See `attention`.

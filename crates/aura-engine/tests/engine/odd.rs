@@ -145,6 +145,10 @@ unsafe impl Backend for Odd {
         taken
     }
 
+    fn has_completions(&self) -> bool {
+        self.ring.has_completions()
+    }
+
     fn needs_enter(&self) -> bool {
         self.ring.needs_enter()
     }
