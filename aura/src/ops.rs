@@ -261,6 +261,7 @@ impl Kind for Close {
     }
 
     fn abandoned(self, result: i32) {
-        self.forget_closed(result == -libc::ECANCELED);
+        // What was dismissed or cancelled never got to the kernel.
+        self.forget_closed(matches!(-result, libc::ECANCELED | libc::ESHUTDOWN));
     }
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use crate::buf::{IoBuf, Slice};
 use crate::buffer::Buffer;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::file::File;
 
 /// The data of a chunk: a pool buffer, of which the last one of a file is not full.
@@ -194,6 +194,8 @@ pub struct Writer<'f> {
     next_offset: u64,
     written: u64,
     depth: usize,
+    /// An error has come out.
+    failed: bool,
 }
 
 impl<'f> Writer<'f> {
@@ -206,7 +208,7 @@ impl<'f> Writer<'f> {
     pub fn new(file: &'f File, offset: u64, depth: usize) -> Self {
         assert!(depth > 0, "one write at least is in flight");
         let writes = VecDeque::with_capacity(depth);
-        Self { file, writes, next_offset: offset, written: 0, depth }
+        Self { file, writes, next_offset: offset, written: 0, depth, failed: false }
     }
 
     /// Appends a buffer: waits until fewer than `depth` writes are in flight, and starts another.
@@ -246,6 +248,9 @@ impl<'f> Writer<'f> {
     }
 
     async fn until_fewer_than(&mut self, few: usize) -> Result<()> {
+        if self.failed {
+            return Err(Error::Io(std::io::Error::other("an earlier write of this writer failed")));
+        }
         poll_fn(|context| {
             let mut failed = None;
             self.writes.retain_mut(|write| {
@@ -259,6 +264,7 @@ impl<'f> Writer<'f> {
             });
             match failed {
                 Some(error) => {
+                    self.failed = true;
                     self.writes.clear();
                     Poll::Ready(Err(error))
                 }

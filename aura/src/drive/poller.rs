@@ -17,8 +17,16 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct Poller {
     engine: Arc<aura_engine::Engine>,
-    stop: Arc<AtomicBool>,
+    orders: Arc<Orders>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread is told.
+#[derive(Debug, Default)]
+struct Orders {
+    stop: AtomicBool,
+    /// It is on its own, and brings futures to an end itself.
+    nobody_waits: AtomicBool,
 }
 
 impl Engine {
@@ -48,15 +56,15 @@ impl Engine {
                 "an engine made with single_thread cannot have a poller: use block_on",
             ));
         }
-        let stop = Arc::new(AtomicBool::new(false));
+        let orders = Arc::new(Orders::default());
         let engine = self.inner.clone();
         engine.begin_driving();
         let poll = {
-            let (engine, stop) = (engine.clone(), stop.clone());
-            move || work(&engine, &stop)
+            let (engine, orders) = (engine.clone(), orders.clone());
+            move || work(&engine, &orders)
         };
         match thread::Builder::new().name("aura-poller".into()).spawn(poll) {
-            Ok(thread) => Ok(Poller { engine, stop, thread: Some(thread) }),
+            Ok(thread) => Ok(Poller { engine, orders, thread: Some(thread) }),
             Err(error) => {
                 engine.end_driving();
                 Err(Error::Io(error))
@@ -65,25 +73,29 @@ impl Engine {
     }
 }
 
-fn work(engine: &aura_engine::Engine, stop: &AtomicBool) {
-    while !stop.load(Ordering::Acquire) {
-        if engine.wait_until(stop).is_err() {
+fn work(engine: &aura_engine::Engine, orders: &Orders) {
+    while !orders.stop.load(Ordering::Acquire) {
+        if engine.wait_until(&orders.stop).is_err() {
             // A fatal error, which the log has told: nothing will move any more, and every
             // operation is refused.
-            return;
+            break;
         }
+    }
+    if orders.nobody_waits.load(Ordering::Acquire) {
+        engine.abandon_driving();
     }
 }
 
 impl Drop for Poller {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
-        self.engine.nudge();
         let Some(thread) = self.thread.take() else { return };
-        if thread.thread().id() == thread::current().id() {
-            // Dropped by a callback or a task that runs on the poller itself: it ends when that
-            // returns, and cannot be waited for here.
-            self.engine.end_driving();
+        // Dropped by a callback or a task that runs on the thread itself, which ends when that
+        // returns, and cannot be waited for here.
+        let is_mine = thread.thread().id() == thread::current().id();
+        self.orders.nobody_waits.store(is_mine, Ordering::Release);
+        self.orders.stop.store(true, Ordering::SeqCst);
+        self.engine.nudge();
+        if is_mine {
             return;
         }
         // A panic of a callback does not reach the thread; one of a waker may, and was reported.

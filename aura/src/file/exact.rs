@@ -93,8 +93,10 @@ impl File {
             Err(error) => return Err(OpError::new(error, Some(vector))),
         };
         let expected = usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX);
-        // One byte more, so that the end is seen without growing again.
-        if let Err(error) = vector.try_reserve_exact(expected.saturating_add(1)) {
+        // One byte more, so that the end is seen without growing again. Files that do not know
+        // their length (in /proc) want to be read at once.
+        let room = if expected == 0 { MORE } else { expected.saturating_add(1) };
+        if let Err(error) = vector.try_reserve_exact(room) {
             let error = std::io::Error::new(std::io::ErrorKind::OutOfMemory, error);
             return Err(OpError::new(Error::Io(error), Some(vector)));
         }

@@ -113,6 +113,10 @@ impl File {
     }
 
     fn into_owned_fd(self) -> Result<OwnedFd, Self> {
+        // What was submitted names the descriptor, and shall not meet another file.
+        if !self.inner.engine.hand_over_all() {
+            return Err(self);
+        }
         let inner = Arc::try_unwrap(self.inner).map_err(|inner| Self { inner })?;
         let mut inner = ManuallyDrop::new(inner);
         // SAFETY: each field is taken out once, as the whole is never dropped.

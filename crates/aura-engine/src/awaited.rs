@@ -37,7 +37,6 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::explain::{self, Misalignment};
 use crate::handle::SlotName;
-use crate::lock::Guard;
 use crate::op::Op;
 use crate::ring::PushEnd;
 use crate::slot::Slot;
@@ -103,6 +102,8 @@ pub struct Awaited<'e, C: Cargo, B: Backend = Ring> {
 enum Stage {
     /// The cargo is in the node.
     New,
+    /// As `New`; there was not even a slot to wait in.
+    Outside,
     /// It has a slot; the cargo is there.
     Submitted { ring: usize, name: SlotName },
     /// The outcome was handed out.
@@ -122,8 +123,9 @@ struct Head {
     /// `WAITING`, `READY` or `LOST`.
     state: AtomicU8,
     result: UnsafeCell<i32>,
-    /// Initialised while the operation has a slot; the poller moves it out.
-    waker: UnsafeCell<MaybeUninit<Waker>>,
+    /// There while the operation has a slot. The poller copies it out and leaves the bytes as
+    /// they are; whoever sees that it is done takes them for gone.
+    waker: UnsafeCell<Option<Waker>>,
 }
 
 const WAITING: u8 = 0;
@@ -165,7 +167,7 @@ impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
         let head = Head {
             state: AtomicU8::new(WAITING),
             result: UnsafeCell::new(0),
-            waker: UnsafeCell::new(MaybeUninit::uninit()),
+            waker: UnsafeCell::new(None),
         };
         let parcel = UnsafeCell::new(MaybeUninit::new(Parcel { cargo, keeper: None }));
         let (keeper, fd) = keeper.unzip();
@@ -204,6 +206,8 @@ impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
         let this = self.into_ref().get_ref();
         match this.stage.get() {
             Stage::New => this.submit(context.waker()),
+            Stage::Outside if this.engine.is_given_up() => this.refused(Error::Shutdown),
+            Stage::Outside => this.submit(context.waker()),
             Stage::Submitted { ring, name } => this.look(ring, name, context.waker()),
             Stage::Over => panic!("an operation was polled after it was ready"),
         }
@@ -223,60 +227,73 @@ impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
     where
         Self: 'a,
     {
-        let mut held: Option<(&Engine<B>, usize, Guard<'_, PushEnd>)> = None;
-        for operation in operations {
-            let this = operation.into_ref().get_ref();
-            let (Stage::New, Ok(op)) = (this.stage.get(), &this.op) else { continue };
-            if this.engine.may_submit(op).is_err() {
-                continue;
-            }
-            let (engine, index, end) = held.get_or_insert_with(|| {
-                this.engine.note_awaited();
-                let index = this.engine.choose_ring();
-                (this.engine, index, this.engine.rings[index].lock())
-            });
-            if std::ptr::eq(*engine, this.engine) {
-                let _ = this.place(op, *index, end, waker);
-            }
+        let fresh = |this: &Self| this.stage.get() == Stage::New && this.op.is_ok();
+        // Somebody else's code, and the checks may take locks, too: all that comes first.
+        let ready: Vec<_> = operations
+            .map(|operation| operation.into_ref().get_ref())
+            .filter(|this| fresh(this) && this.may_submit().is_ok())
+            .inspect(|this| this.set_waker(waker.clone()))
+            .collect();
+        let Some(engine) = ready.first().map(|this| this.engine) else { return };
+        engine.note_awaited();
+        let index = engine.choose_ring();
+        let mut end = engine.rings[index].lock();
+        for this in ready.iter().filter(|this| std::ptr::eq(engine, this.engine)) {
+            let _ = this.place(index, &mut end);
         }
-        if let Some((engine, index, end)) = held {
-            engine.leave(index, end);
+        engine.leave(index, end);
+    }
+
+    fn may_submit(&self) -> Result<()> {
+        match &self.op {
+            Ok(op) => self.engine.may_submit(op),
+            Err(error) => Err(error.take().unwrap_or(Error::Shutdown)),
         }
+    }
+
+    /// Leaves a waker in the node. Only while no slot has the node.
+    #[inline]
+    fn set_waker(&self, waker: Waker) {
+        // SAFETY: without a slot nobody else reaches the node.
+        drop(unsafe { (*self.node.head.waker.get()).replace(waker) });
     }
 
     #[inline]
     fn submit(&self, waker: &Waker) -> Poll<Outcome<C>> {
-        let engine = self.engine;
-        let op = match &self.op {
-            Ok(op) => op,
-            Err(error) => return self.refused(error.take().unwrap_or(Error::Shutdown)),
-        };
-        if let Err(error) = engine.may_submit(op) {
+        if let Err(error) = self.may_submit() {
             return self.refused(error);
         }
+        let engine = self.engine;
         engine.note_awaited();
+        self.set_waker(waker.clone());
         let index = engine.choose_ring();
         let mut end = engine.rings[index].lock();
-        let mut placed = self.place(op, index, &mut end, waker);
+        let mut placed = self.place(index, &mut end);
         if matches!(placed, Err(Refusal::NoRoom)) && !self.may_wait {
             drop(end);
             engine.make_room(index);
             end = engine.rings[index].lock();
-            placed = self.place(op, index, &mut end, waker);
+            placed = self.place(index, &mut end);
         }
         match placed {
             Ok(()) => {
                 engine.leave(index, end);
                 Poll::Pending
             }
-            Err(Refusal::NoRoom) if self.may_wait => {
+            // Under the lock: who gives up on those outside does so first, and then takes it.
+            Err(Refusal::NoRoom) if self.may_wait && !engine.is_given_up() => {
                 // Not even a slot to wait in: come again when one is freed.
-                end.parked.wait_outside(waker.clone());
+                self.stage.set(Stage::Outside);
+                // SAFETY: no slot has the node.
+                if let Some(waker) = unsafe { (*self.node.head.waker.get()).take() } {
+                    end.parked.wait_outside(waker);
+                }
                 Poll::Pending
             }
             Err(refusal) => {
                 drop(end);
                 self.refused(match refusal {
+                    Refusal::NoRoom if engine.is_given_up() => Error::Shutdown,
                     Refusal::NoRoom => Error::AtLimit,
                     Refusal::Final(error) => error,
                 })
@@ -284,21 +301,14 @@ impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
         }
     }
 
-    /// Moves the cargo into a slot, unless that is refused.
+    /// Moves the cargo into a slot, unless that is refused. Calls nobody else's code, because the
+    /// ring is locked.
     #[inline]
-    fn place(
-        &self,
-        op: &Op,
-        index: usize,
-        end: &mut PushEnd,
-        waker: &Waker,
-    ) -> Result<(), Refusal> {
+    fn place(&self, index: usize, end: &mut PushEnd) -> Result<(), Refusal> {
+        let Ok(op) = &self.op else { return Err(Refusal::Final(Error::Shutdown)) };
         // SAFETY: nothing else uses the node: it has no slot. The parcel is initialised, moves into
         // the slot, and is put back if that is refused.
-        let parcel = unsafe {
-            (*self.node.head.waker.get()).write(waker.clone());
-            (*self.node.parcel.get()).assume_init_read()
-        };
+        let parcel = unsafe { (*self.node.parcel.get()).assume_init_read() };
         let keep = |parcel: &mut Parcel<C>| parcel.keeper = self.keeper.cloned();
         let at_limit = if self.may_wait { AtLimit::Park(&keep) } else { AtLimit::Refuse };
         // SAFETY: the memory is the parcel's, which stays in the slot until the operation is over,
@@ -311,10 +321,7 @@ impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
             }
             Err((refusal, parcel)) => {
                 // SAFETY: as above: no slot has the node.
-                unsafe {
-                    (*self.node.parcel.get()).write(parcel);
-                    (*self.node.head.waker.get()).assume_init_drop();
-                }
+                unsafe { (*self.node.parcel.get()).write(parcel) };
                 Err(refusal)
             }
         }
@@ -338,8 +345,10 @@ impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
             over => over,
         };
         self.stage.set(Stage::Over);
-        // SAFETY: the poller is done with the node, as `state` says, and wrote what it says.
+        // SAFETY: the poller is done with the node, as `state` says, and wrote what it says. The
+        // waker it has taken with it.
         let (result, cargo) = unsafe {
+            self.node.head.waker.get().write(None);
             let result = *self.node.head.result.get();
             let parcel = &*self.node.parcel.get();
             (result, (state == READY).then(|| parcel.assume_init_read().cargo))
@@ -366,13 +375,13 @@ impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
 
     /// Makes the operation wake this task, or returns the state if it is over by now.
     fn have_woken(&self, ring: usize, name: SlotName, waker: &Waker) -> Result<(), u8> {
-        // SAFETY: initialised when the slot was taken. The poller may be copying it out at this
+        // SAFETY: left here before the slot was taken. The poller may be copying it out at this
         // moment, but nobody changes these bytes; whether two wakers are alike is told from them.
-        let alike = unsafe { (*self.node.head.waker.get()).assume_init_ref() }.will_wake(waker);
-        if alike {
+        let present = unsafe { (*self.node.head.waker.get()).as_ref() };
+        if present.is_some_and(|present| present.will_wake(waker)) {
             return Ok(());
         }
-        let fresh = waker.clone(); // Somebody else's code, so before the word is locked.
+        let fresh = Some(waker.clone()); // Somebody else's code, so before the word is locked.
         let slot = self.slot(ring, name);
         let locked = std::ptr::without_provenance_mut(LOCKED);
         let word = self.word();
@@ -381,8 +390,7 @@ impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
             return Err(self.await_state());
         }
         // SAFETY: with the word locked the poller waits.
-        let old =
-            unsafe { std::mem::replace((*self.node.head.waker.get()).assume_init_mut(), fresh) };
+        let old = unsafe { std::mem::replace(&mut *self.node.head.waker.get(), fresh) };
         slot.word().store(word, Ordering::Release);
         drop(old);
         Ok(())
@@ -420,17 +428,20 @@ impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
             Ordering::Relaxed,
         );
         if left.is_ok() {
-            // SAFETY: nobody reaches the node any more; the waker is the one last stored.
-            unsafe { (*self.node.head.waker.get()).assume_init_drop() };
-            // It may be over by now, parked, or this may be the wrong thread: the best is done.
-            let _ = self.engine.cancel_named(ring, name);
+            // Nobody reaches the node any more; the waker goes with it.
+            self.engine.cancel_abandoned(ring, name);
             return;
         }
         // SAFETY: the keeper as it was turned into a pointer above, not used otherwise.
         drop((!keeper.is_null()).then(|| unsafe { Arc::from_raw(keeper) }));
-        if self.await_state() == READY {
-            // SAFETY: the poller has put the parcel here; it is dropped once.
-            unsafe { (*self.node.parcel.get()).assume_init_drop() };
+        let state = self.await_state();
+        // SAFETY: the poller is done with the node. It has taken the waker with it, and put the
+        // parcel here if it says so; that is dropped once.
+        unsafe {
+            self.node.head.waker.get().write(None);
+            if state == READY {
+                (*self.node.parcel.get()).assume_init_drop();
+            }
         }
     }
 }
@@ -439,7 +450,9 @@ impl<C: Cargo, B: Backend> Drop for Awaited<'_, C, B> {
     fn drop(&mut self) {
         match self.stage.get() {
             // SAFETY: it has no slot, so the parcel is here.
-            Stage::New => unsafe { (*self.node.parcel.get()).assume_init_drop() },
+            Stage::New | Stage::Outside => unsafe {
+                (*self.node.parcel.get()).assume_init_drop();
+            },
             Stage::Submitted { ring, name } => self.abandon(ring, name),
             Stage::Over => {}
         }
@@ -495,14 +508,16 @@ fn take(word: &AtomicPtr<()>) -> *mut () {
 /// The caller has taken the word that led to this head; it does not use the node afterwards.
 #[inline]
 unsafe fn finish(head: *mut Head, result: i32, state: u8) {
-    // SAFETY: by contract; the waker is initialised while the word leads here, and moved out once.
+    // SAFETY: by contract; the waker is copied out once, and whoever sees `state` forgets it.
     let waker = unsafe {
         *(*head).result.get() = result;
-        let waker = (*(*head).waker.get()).assume_init_read();
+        let waker = (*head).waker.get().read();
         (*head).state.store(state, Ordering::Release);
         waker
     };
-    waker.wake();
+    if let Some(waker) = waker {
+        waker.wake();
+    }
 }
 
 /// Whether the future of the operation with this word has been dropped.
@@ -510,17 +525,27 @@ pub(crate) fn is_abandoned(word: &AtomicPtr<()>) -> bool {
     word.load(Ordering::Relaxed).addr() & ABANDONED != 0
 }
 
-/// Tells the future of an operation that stays in the kernel that it is over all the same. What
-/// the operation owns stays in the slot.
-pub(crate) fn give_up_on(word: &AtomicPtr<()>) {
+/// A future whose operation stays in the kernel, but that is to end all the same.
+pub(crate) struct GivenUp(*mut Head);
+
+/// Parts an operation from its future; what the operation owns stays in the slot. By the thread
+/// inside the gate, under the ring's lock.
+pub(crate) fn give_up_on(word: &AtomicPtr<()>) -> Option<GivenUp> {
     let waiting = take(word);
     if waiting.addr() == TAKEN || waiting.addr() & ABANDONED != 0 {
         word.store(waiting, Ordering::Release);
-        return;
+        return None;
     }
     word.store(std::ptr::without_provenance_mut(ABANDONED), Ordering::Release);
-    // SAFETY: taken just now. A node begins with its head.
-    unsafe { finish(waiting.cast(), -libc::ESHUTDOWN, LOST) };
+    Some(GivenUp(waiting.cast()))
+}
+
+impl GivenUp {
+    /// Tells the future. Without the lock, because it is woken.
+    pub(crate) fn tell(self) {
+        // SAFETY: the word was taken, and led to a node, which begins with its head.
+        unsafe { finish(self.0, -libc::ESHUTDOWN, LOST) };
+    }
 }
 
 impl<C: Cargo, B: Backend> std::fmt::Debug for Awaited<'_, C, B> {

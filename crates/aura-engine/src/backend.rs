@@ -37,6 +37,17 @@ pub unsafe trait Backend: Send + Sync + Sized + 'static {
     /// completion has been reaped.
     unsafe fn push(&self, sqe: &Sqe) -> Result<(), PushError>;
 
+    /// Queues several operations that are handed over together, as [`Ring::push_all`].
+    ///
+    /// # Errors
+    ///
+    /// A queue has no room for all of them; none was taken.
+    ///
+    /// # Safety
+    ///
+    /// As [`push`](Self::push).
+    unsafe fn push_all(&self, sqes: &[Sqe]) -> Result<(), PushError>;
+
     /// Operations queued and not yet handed over.
     fn queued(&self) -> u32;
 
@@ -139,6 +150,12 @@ unsafe impl Backend for Ring {
         unsafe { self.push(sqe) }
     }
 
+    unsafe fn push_all(&self, sqes: &[Sqe]) -> Result<(), PushError> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.push_all(sqes) }
+    }
+
+    #[inline]
     fn queued(&self) -> u32 {
         self.queued()
     }

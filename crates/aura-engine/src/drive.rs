@@ -16,8 +16,9 @@ use crate::backend::Backend;
 use crate::directory;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::handle::SlotName;
 use crate::log::say;
-use crate::slot::AWAITED;
+use crate::slot::{AWAITED, CANCEL_ASKED};
 
 /// How long futures may wait with nobody processing completions before the log says so.
 const FORGOTTEN: Duration = Duration::from_secs(1);
@@ -37,6 +38,9 @@ pub(crate) struct Drivers {
     /// Somebody makes sure that the futures are not forgotten: a driver, or a thread that is
     /// looking, or a program that was seen processing completions by itself.
     overseen: AtomicBool,
+    /// Futures were dropped whose operations have not been cancelled. Set by anybody, cleared by
+    /// the poller.
+    abandoned: AtomicBool,
     /// How often completions were processed. Written inside the gate.
     visits: AtomicU64,
 }
@@ -54,7 +58,7 @@ impl<B: Backend> Engine<B> {
     pub fn begin_driving(&self) {
         self.drivers.count.fetch_add(1, Ordering::SeqCst);
         self.drivers.overseen.store(true, Ordering::Relaxed);
-        self.drivers.given_up.store(false, Ordering::Relaxed);
+        self.drivers.given_up.store(false, Ordering::SeqCst);
     }
 
     /// Says that the caller processes no more completions. What futures wait for stays as it is,
@@ -69,18 +73,24 @@ impl<B: Backend> Engine<B> {
     /// to an end, in bounded time: what completes soon does, the rest is cancelled and fails with
     /// [`Error::Shutdown`].
     pub fn abandon_driving(&self) {
-        let last = self.drivers.count.load(Ordering::SeqCst) == 1;
+        let last = self.drivers.count.fetch_sub(1, Ordering::SeqCst) == 1;
         if last && !self.gate.is_mine() && self.door.check().is_ok() {
             self.finish_awaited();
         }
-        self.end_driving();
+        if self.is_undriven() {
+            self.drivers.overseen.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn is_undriven(&self) -> bool {
+        self.drivers.count.load(Ordering::SeqCst) == 0
     }
 
     fn finish_awaited(&self) {
-        if self.finish_awaited_within(LAST_QUIET) {
+        if self.finish_awaited_within(LAST_QUIET) || !self.is_undriven() {
             return;
         }
-        self.drivers.given_up.store(true, Ordering::Relaxed);
+        self.drivers.given_up.store(true, Ordering::SeqCst);
         if let Some(_inside) = self.gate.enter(None) {
             self.dismiss_parked(libc::ESHUTDOWN);
         }
@@ -91,6 +101,7 @@ impl<B: Backend> Engine<B> {
             }
         }
         if !self.finish_awaited_within(LAST_AFTER_CANCEL)
+            && self.is_undriven()
             && let Some(_inside) = self.gate.enter(None)
         {
             self.give_up_awaited();
@@ -122,9 +133,58 @@ impl<B: Backend> Engine<B> {
     #[cold]
     pub(crate) fn give_up_awaited(&self) {
         for ring in &self.rings {
-            for name in ring.slots.in_flight_with(AWAITED) {
-                let slot = ring.slots.get(name.slot).expect("listed just now");
-                awaited::give_up_on(slot.word());
+            let given_up: Vec<_> = {
+                // So that no slot is just being taken, or given back because the queue was full.
+                let _no_submitter = ring.lock();
+                let names = ring.slots.in_flight_with(AWAITED);
+                let slots = names.filter_map(|name| ring.slots.get(name.slot));
+                slots.filter_map(|slot| awaited::give_up_on(slot.word())).collect()
+            };
+            given_up.into_iter().for_each(awaited::GivenUp::tell);
+        }
+    }
+
+    /// A future was dropped with its operation submitted: asks the kernel to cancel it. If that is
+    /// not possible here and now, the poller does.
+    pub(crate) fn cancel_abandoned(&self, ring: usize, name: SlotName) {
+        let mut cancelled = self.cancel_named(ring, name);
+        if matches!(cancelled, Ok(false)) {
+            self.flush_ring(ring);
+            cancelled = self.cancel_named(ring, name);
+        }
+        let parked = self.rings[ring].submission.parked.load(Ordering::Relaxed) > 0;
+        if !matches!(cancelled, Ok(true)) && (parked || self.rings[ring].slots.is_in_flight(name)) {
+            self.drivers.abandoned.store(true, Ordering::SeqCst);
+            if self.attention.is_parked() {
+                self.wake();
+            }
+        }
+    }
+
+    /// Whether [`sweep_abandoned`](Self::sweep_abandoned) has something to do. One load.
+    #[inline]
+    pub(crate) fn any_abandoned(&self) -> bool {
+        self.drivers.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// Cancels operations whose futures were dropped where they could not be cancelled, and takes
+    /// them out of the queues of those that wait for a permit. By the thread inside the gate.
+    #[cold]
+    pub(crate) fn sweep_abandoned(&self) {
+        self.drivers.abandoned.store(false, Ordering::SeqCst);
+        for (index, ring) in self.rings.iter().enumerate() {
+            self.sweep_parked(index);
+            let left = ring.slots.in_flight_with(AWAITED).filter(|name| {
+                let slot = ring.slots.get(name.slot);
+                slot.is_some_and(|slot| {
+                    awaited::is_abandoned(slot.word()) && slot.flags() & CANCEL_ASKED == 0
+                })
+            });
+            for name in left {
+                if matches!(self.cancel_named(index, name), Ok(false)) {
+                    self.flush_ring(index);
+                    self.drivers.abandoned.store(true, Ordering::Relaxed); // The queue was full.
+                }
             }
         }
     }
@@ -132,7 +192,7 @@ impl<B: Backend> Engine<B> {
     /// Whether operations of futures were or are being cancelled because nobody would process
     /// their completions.
     pub(crate) fn is_given_up(&self) -> bool {
-        self.is_closed() || self.drivers.given_up.load(Ordering::Relaxed)
+        self.is_closed() || self.drivers.given_up.load(Ordering::SeqCst)
     }
 
     /// Processes completions until the flag is set, sleeping when there is nothing to do. Whoever
@@ -150,8 +210,9 @@ impl<B: Backend> Engine<B> {
             return Err(Error::InCallback("wait"));
         }
         while !done.load(Ordering::Acquire) {
-            let Some(mut inside) = self.gate.enter_unless(done) else { break };
-            let poller = &mut *inside;
+            let Some(inside) = self.gate.enter_unless(done) else { break };
+            let mut visit = self.visit(inside);
+            let poller = visit.poller();
             while !done.load(Ordering::Acquire) {
                 if self.process(poller) == 0 {
                     self.check_fatal()?;

@@ -148,19 +148,20 @@ impl<B: Backend> Engine<B> {
 
     /// Closes a descriptor, after what was submitted for it has reached the kernel.
     pub fn close_after_queued(&self, fd: OwnedFd) {
-        let queued = || self.active.iter().any(|ring| self.rings[ring].backend.queued() > 0);
-        if queued() {
-            let emptied = self.door.check().is_ok()
-                && self
-                    .active
-                    .iter()
-                    .all(|ring| matches!(self.rings[ring].empty_queue(), Ok(true)));
-            if !emptied {
-                self.leftovers.push(Leftover::Descriptor(fd));
-                return;
-            }
+        if self.hand_over_all() {
+            drop(fd);
+        } else {
+            self.leftovers.push(Leftover::Descriptor(fd));
         }
-        drop(fd);
+    }
+
+    /// Makes sure that everything which was submitted has reached the kernel, so that descriptors
+    /// may change. `false` if that is not possible at the moment, or on this thread.
+    pub fn hand_over_all(&self) -> bool {
+        let queued = |ring: usize| self.rings[ring].backend.queued() > 0;
+        !self.active.iter().any(queued)
+            || self.door.check().is_ok()
+                && self.active.iter().all(|ring| matches!(self.rings[ring].empty_queue(), Ok(true)))
     }
 
     /// Tries again to close and to give back. By the thread inside the gate.

@@ -23,6 +23,8 @@ const NOBODY: usize = 0;
 pub(crate) struct Gate<T> {
     holder: AtomicUsize,
     waiters: AtomicU32,
+    /// Somebody found it closed and went away. Whoever leaves takes the note and acts on it.
+    note: AtomicBool,
     mutex: Mutex<()>,
     opened: Condvar,
     inside: UnsafeCell<T>,
@@ -40,6 +42,7 @@ impl<T> Gate<T> {
         Self {
             holder: AtomicUsize::new(NOBODY),
             waiters: AtomicU32::new(0),
+            note: AtomicBool::new(false),
             mutex: Mutex::new(()),
             opened: Condvar::new(),
             inside: UnsafeCell::new(inside),
@@ -53,6 +56,20 @@ impl<T> Gate<T> {
         let taken =
             self.holder.compare_exchange(NOBODY, me, Ordering::SeqCst, Ordering::Relaxed).is_ok();
         taken.then(|| Inside { gate: self }) // Lazily: dropping a guard opens the gate.
+    }
+
+    /// Enters if nobody is inside, or leaves a note for whoever is.
+    #[cold]
+    pub(crate) fn try_enter_or_leave_note(&self) -> Option<Inside<'_, T>> {
+        self.note.store(true, Ordering::SeqCst);
+        // Either this succeeds, or the one inside leaves later, and sees the note.
+        self.try_enter()
+    }
+
+    /// Whether somebody found the gate closed. After leaving.
+    #[inline]
+    pub(crate) fn take_note(&self) -> bool {
+        self.note.load(Ordering::SeqCst) && self.note.swap(false, Ordering::SeqCst)
     }
 
     /// Enters, waiting until the deadline (`None`: for ever) for the thread inside to leave.

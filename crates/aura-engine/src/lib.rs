@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | `engine`, `config` | what an engine is made of; settings and their checks |
 //! | `op` | operations with checked arguments |
-//! | `submit`, `select` | the way in: choosing a ring, slots, batches, cancelling |
+//! | `submit`, `batch`, `select` | the way in: choosing a ring, slots, batches, cancelling |
 //! | `poll`, `wait` | the way out: processing completions, sleeping, the event loop |
 //! | `room`, `repeat` | room for a submission at the limit; operations that have to be repeated |
 //! | `attention` | how submitters and a sleeping poller do not miss each other |
@@ -22,6 +22,7 @@
 mod attention;
 mod awaited;
 pub mod backend;
+mod batch;
 mod clock;
 mod config;
 mod directory;
@@ -57,6 +58,7 @@ pub use aura_bufpool::{AllocError, FreeError, Pool, PoolBuffer, PoolStats};
 pub use aura_histogram::{Percentile, Snapshot, layout};
 pub use aura_ring::{Cause, Ring, SetupError};
 pub use awaited::{Awaited, Cargo, Failure, Outcome};
+pub use batch::{BatchItem, PartlyTaken};
 pub use config::{Config, RingSelect};
 pub use directory::{request_cancel, request_info, request_is_pending};
 pub use engine::Engine;

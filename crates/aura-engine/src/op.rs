@@ -94,6 +94,8 @@ pub struct Op {
     pub(crate) sqe: Sqe,
     /// The registered buffer it uses; its address is looked up when it is submitted.
     pub(crate) registered: Option<(u32, usize)>,
+    /// In a batch, the next one waits for this one.
+    pub(crate) linked: bool,
 }
 
 /// The most that the kernel moves in one operation: 2 GiB less a page (`MAX_RW_COUNT`).
@@ -119,7 +121,7 @@ impl Op {
             }
             Memory::Registered { index, offset: at } => {
                 let sqe = Sqe::read_fixed(target, std::ptr::null_mut(), len, offset, 0);
-                Self { kind: OpKind::ReadFixed, sqe, registered: Some((index, at)) }
+                Self { kind: OpKind::ReadFixed, sqe, registered: Some((index, at)), linked: false }
             }
         })
     }
@@ -140,7 +142,7 @@ impl Op {
             }
             Memory::Registered { index, offset: at } => {
                 let sqe = Sqe::write_fixed(target, std::ptr::null(), len, offset, 0);
-                Self { kind: OpKind::WriteFixed, sqe, registered: Some((index, at)) }
+                Self { kind: OpKind::WriteFixed, sqe, registered: Some((index, at)), linked: false }
             }
         })
     }
@@ -283,6 +285,15 @@ impl Op {
         Ok(Self::plain(OpKind::SyncFileRange, sqe))
     }
 
+    /// Makes the operation behind it in the same batch wait until this one has completed, and
+    /// fail with `ECANCELED` if this one fails; a short read or write counts as a failure. Without
+    /// a batch it has no effect.
+    #[must_use]
+    pub fn linked(mut self) -> Self {
+        self.linked = true;
+        self
+    }
+
     /// Does nothing, through the kernel and back.
     #[inline]
     #[must_use]
@@ -292,7 +303,7 @@ impl Op {
 
     #[inline]
     fn plain(kind: OpKind, sqe: Sqe) -> Self {
-        Self { kind, sqe, registered: None }
+        Self { kind, sqe, registered: None, linked: false }
     }
 
     /// The kernel operation it needs.

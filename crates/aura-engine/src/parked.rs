@@ -5,12 +5,14 @@
 //! released permits: nobody has to be woken, and no task has to be polled, for an operation to get
 //! its turn. So a task that holds on to finished operations cannot keep the others waiting.
 //!
-//! A ring that has parked operations has operations in flight, because it has a permit for at
-//! least one; their completions bring the poller here.
+//! The poller looks at the queue of a ring when operations of it have completed, and before it
+//! sleeps: then a ring without a permit may borrow what other rings do not use. So while anything
+//! is parked, something is in flight, whose completion brings the poller here.
 //!
 //! This file is `unsafe` because the queue is linked through the slots.
 
 use std::sync::atomic::Ordering;
+use std::task::Waker;
 
 use crate::awaited::is_abandoned;
 use crate::backend::Backend;
@@ -28,7 +30,7 @@ pub(crate) struct Parked {
     head: u32,
     tail: u32,
     /// Tasks that found no slot, to be woken when slots are freed.
-    outside: Vec<std::task::Waker>,
+    outside: Vec<Waker>,
 }
 
 impl Parked {
@@ -38,13 +40,13 @@ impl Parked {
     }
 
     /// Wakes a task when slots are freed.
-    pub(crate) fn wait_outside(&mut self, waker: std::task::Waker) {
+    pub(crate) fn wait_outside(&mut self, waker: Waker) {
         self.outside.push(waker);
     }
 
-    /// Those to be woken now that slots are free. Outside the lock, please.
+    /// Those to be woken now that slots are free, by [`Engine::wake_all`].
     #[inline]
-    pub(crate) fn take_outside(&mut self) -> Vec<std::task::Waker> {
+    pub(crate) fn take_outside(&mut self) -> Vec<Waker> {
         std::mem::take(&mut self.outside)
     }
 }
@@ -64,23 +66,27 @@ impl<B: Backend> Engine<B> {
         number: u32,
         slot: &Slot,
     ) {
+        // SAFETY: by contract.
+        unsafe { slot.park() };
+        self.append(index, end, number);
+        add(&self.rings[index].submission.gated, 1);
+        // The poller looks after the queues of active rings.
+        self.active.mark(index);
+    }
+
+    /// Makes a parked slot, which is in no queue, the last of the queue.
+    fn append(&self, index: usize, end: &mut PushEnd, number: u32) {
         let ring = &self.rings[index];
-        // SAFETY: by contract; the last of the queue is parked, under the same lock.
-        unsafe {
-            slot.park();
-            if end.parked.is_empty() {
-                end.parked.head = number;
-            } else {
-                let last = ring.slots.get(end.parked.tail).expect("a slot of this ring");
-                last.set_next_parked(number);
-            }
+        if end.parked.is_empty() {
+            end.parked.head = number;
+        } else {
+            let last = ring.slots.get(end.parked.tail).expect("a slot of this ring");
+            // SAFETY: what is in the queue is parked, and the lock is held.
+            unsafe { last.set_next_parked(number) };
         }
         end.parked.tail = number;
         end.parked.len += 1;
         ring.submission.parked.store(end.parked.len, Ordering::Release);
-        add(&ring.submission.gated, 1);
-        // The poller looks after the queues of active rings.
-        self.active.mark(index);
     }
 
     /// Takes the oldest out of the queue.
@@ -164,10 +170,44 @@ impl<B: Backend> Engine<B> {
         unsafe { ring.slots.retire(&mut end.free, numbers.iter().copied()) };
     }
 
-    /// Admits what it can on a ring where nothing completed: the limit may have risen.
+    /// Takes operations that nobody waits for any more out of the queue, wherever they are in it. By
+    /// the reaping thread.
+    pub(crate) fn sweep_parked(&self, index: usize) {
+        let ring = &self.rings[index];
+        let mut end = ring.lock();
+        let mut abandoned = Vec::new();
+        for _ in 0..end.parked.len {
+            let Some((number, slot)) = self.unpark_oldest(index, &mut end) else { break };
+            if is_abandoned(slot.word()) {
+                // SAFETY: just taken out of the queue, on the reaping thread.
+                unsafe { slot.give_up() };
+                abandoned.push(number);
+            } else {
+                self.append(index, &mut end, number);
+            }
+        }
+        drop(end);
+        self.bury(index, &abandoned, libc::ECANCELED);
+    }
+
+    /// Wakes tasks, whatever they do about it.
+    pub(crate) fn wake_all(&self, wakers: Vec<Waker>) {
+        for waker in wakers {
+            self.catching(|| waker.wake());
+        }
+    }
+
+    /// Admits what it can on a ring where nothing completed: its share of the limit may have risen,
+    /// or other rings may have some to spare.
     #[cold]
     pub(crate) fn look_after_parked(&self, index: usize) {
         let ring = &self.rings[index];
+        if !ring.has_permit() {
+            self.borrow_share(index);
+        }
+        if !ring.has_permit() {
+            return;
+        }
         let mut end = ring.lock();
         let abandoned = self.admit(index, &mut end, clock::now_ns());
         let queued = std::mem::take(&mut end.batched);
@@ -194,7 +234,7 @@ impl<B: Backend> Engine<B> {
             let outside = end.parked.take_outside();
             drop(end);
             self.bury(index, &numbers, errno);
-            outside.into_iter().for_each(std::task::Waker::wake);
+            self.wake_all(outside);
             dismissed += numbers.len();
         }
         dismissed

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::explain;
+use crate::gate::Inside;
 use crate::handle::{Handle, Label, SlotName};
 use crate::log::say;
 use crate::repeat::Repeat;
@@ -86,6 +87,28 @@ pub(crate) struct Batch {
     now_ns: u64,
 }
 
+/// A stay inside the gate. Whoever found it closed meanwhile is made to come again.
+pub(crate) struct Visit<'e, B: Backend> {
+    engine: &'e Engine<B>,
+    /// Taken out at the end.
+    inside: Option<Inside<'e, Poller>>,
+}
+
+impl<B: Backend> Visit<'_, B> {
+    pub(crate) fn poller(&mut self) -> &mut Poller {
+        self.inside.as_mut().expect("until the end")
+    }
+}
+
+impl<B: Backend> Drop for Visit<'_, B> {
+    fn drop(&mut self) {
+        self.inside = None;
+        if self.engine.gate.take_note() && self.engine.attention.is_poll_fd_in_use() {
+            self.engine.wake();
+        }
+    }
+}
+
 thread_local! {
     /// How many callbacks of whatever engine this thread is inside of.
     static CALLBACK_DEPTH: Cell<u32> = const { Cell::new(0) };
@@ -116,6 +139,10 @@ impl Poller {
 }
 
 impl<B: Backend> Engine<B> {
+    pub(crate) fn visit<'e>(&'e self, inside: Inside<'e, Poller>) -> Visit<'e, B> {
+        Visit { engine: self, inside: Some(inside) }
+    }
+
     /// Processes what has completed, without waiting, and returns how many operations that were.
     /// Hands over what is queued, before and after.
     ///
@@ -130,8 +157,14 @@ impl<B: Backend> Engine<B> {
         if self.gate.is_mine() {
             return Err(Error::InCallback("poll"));
         }
-        let Some(mut inside) = self.gate.try_enter() else { return Ok(0) };
-        let poller = &mut *inside;
+        // An event loop was told that there is something to do, and will not be told again: if it
+        // comes too early, whoever is inside sees to it.
+        let Some(inside) = self.gate.try_enter().or_else(|| self.gate.try_enter_or_leave_note())
+        else {
+            return Ok(0);
+        };
+        let mut visit = self.visit(inside);
+        let poller = visit.poller();
         for ring in self.active.iter() {
             self.flush_ring(ring);
         }
@@ -166,6 +199,9 @@ impl<B: Backend> Engine<B> {
         }
         if self.resources.is_draining() {
             self.finish_draining();
+        }
+        if self.any_abandoned() {
+            self.sweep_abandoned();
         }
         if self.leftovers.any() {
             self.take_up_leftovers();
@@ -209,7 +245,7 @@ impl<B: Backend> Engine<B> {
                 break;
             }
         }
-        if ring.submission.parked.load(Ordering::Relaxed) > 0 && ring.has_permit() {
+        if ring.submission.parked.load(Ordering::Relaxed) > 0 {
             self.look_after_parked(index);
         }
         if ring.fixed.any_wanted() {
@@ -376,7 +412,7 @@ impl<B: Backend> Engine<B> {
             self.hand_over(index, queued);
         }
         self.bury(index, &abandoned, libc::ECANCELED);
-        outside.into_iter().for_each(std::task::Waker::wake);
+        self.wake_all(outside);
     }
 
     /// Runs what a completed slot holds.
@@ -387,8 +423,13 @@ impl<B: Backend> Engine<B> {
     #[inline]
     pub(crate) unsafe fn call_back(&self, slot: &Slot, completion: Completion) {
         // SAFETY: by contract.
-        let call = AssertUnwindSafe(|| unsafe { slot.run(completion) });
-        if let Err(panic) = catch_unwind(call) {
+        self.catching(|| unsafe { slot.run(completion) });
+    }
+
+    /// Calls somebody else's code, and reports a panic of it.
+    #[inline]
+    pub(crate) fn catching(&self, call: impl FnOnce()) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
             self.note_panic(panic);
         }
     }

@@ -9,7 +9,7 @@ use crate::handle::{Label, SlotName};
 use crate::op::OpKind;
 use crate::poll::{Batch, Poller};
 use crate::ring::EngineRing;
-use crate::slot::{CANCEL_ASKED, REPEATS_MAX, Slot};
+use crate::slot::{CANCEL_ASKED, CHAINED, REPEATS_MAX, Slot};
 
 /// What became of an attempt to have an operation repeated.
 pub(crate) enum Repeat {
@@ -28,7 +28,7 @@ impl<B: Backend> Engine<B> {
     /// and nothing is wrong with them. A cancelled operation was not carried out, so it may be
     /// done again; one that failed with `-EFAULT` may if doing it twice is the same as once. Both
     /// may also be the operation's own result, and then come back again and again until they are
-    /// reported.
+    /// reported. In a chain they are reported at once: the chain is broken, and its order lost.
     ///
     /// # Safety
     ///
@@ -41,7 +41,7 @@ impl<B: Backend> Engine<B> {
         };
         // Under the lock, because the cancellation may be asked for at this very moment.
         let mut end = ring.lock();
-        let asked_for = slot.flags() & CANCEL_ASKED != 0;
+        let asked_for = slot.flags() & (CANCEL_ASKED | CHAINED) != 0;
         if asked_for || slot.repeats() >= most || self.fatal_error().is_some() {
             return Repeat::No;
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::backend::Backend;
 use crate::engine::Engine;
-use crate::poll::{Batch, Poller};
+use crate::poll::{Batch, Poller, Visit};
 use crate::ring::EngineRing;
 
 impl<B: Backend> Engine<B> {
@@ -13,11 +13,12 @@ impl<B: Backend> Engine<B> {
     /// the submitter may hold locks that the callbacks want.
     pub(crate) fn make_room(&self, index: usize) {
         self.flush_ring(index);
-        if let Some(mut poller) = self.gate.try_enter()
+        let mut visit = self.gate.try_enter().map(|inside| self.visit(inside));
+        if let Some(poller) = visit.as_mut().map(Visit::poller)
             && poller.stash.is_empty()
         {
             let mut batch = std::mem::take(&mut poller.batch);
-            if self.take_batch(&mut poller, index, &mut batch) > 0 {
+            if self.take_batch(poller, index, &mut batch) > 0 {
                 poller.stash.extend(batch.done().iter().map(|done| (index, *done)));
             }
             poller.batch = batch;
@@ -27,6 +28,7 @@ impl<B: Backend> Engine<B> {
                 self.wake();
             }
         }
+        drop(visit);
         self.borrow_share(index);
     }
 
@@ -43,7 +45,7 @@ impl<B: Backend> Engine<B> {
 
     /// Lets a ring at its share have half of what other rings do not use of theirs, until shares
     /// are dealt out anew. The sum stays the same.
-    fn borrow_share(&self, index: usize) {
+    pub(crate) fn borrow_share(&self, index: usize) {
         let ring = &self.rings[index];
         let limit = |ring: &EngineRing<B>| ring.submission.limit.load(Ordering::Relaxed);
         let mut wanted = ring.backend.entries().saturating_sub(limit(ring));

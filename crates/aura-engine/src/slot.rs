@@ -45,14 +45,18 @@ const STATE_MASK: u32 = 3;
 const STATE_BITS: u32 = 2;
 
 /// The caller asked for the operation to be cancelled.
-pub(crate) const CANCEL_ASKED: u8 = 1;
+pub(crate) const CANCEL_ASKED: u16 = 1;
 /// It uses one of the user's registered buffers.
-pub(crate) const REGISTERED_BUFFER: u8 = 2;
-/// A future waits for it, and `word` leads there.
-pub(crate) const AWAITED: u8 = 4;
-/// The other five bits count how often it was handed to the kernel again.
-const REPEAT_ONE: u8 = 8;
+pub(crate) const REGISTERED_BUFFER: u16 = 2;
+/// The other six bits of the lower byte count how often it was handed to the kernel again.
+const REPEAT_ONE: u8 = 4;
 pub(crate) const REPEATS_MAX: u8 = u8::MAX / REPEAT_ONE;
+/// A future waits for it, and `word` leads there.
+pub(crate) const AWAITED: u16 = 0x100;
+/// It is part of a chain: a cancellation may be the failure of the operation before it.
+pub(crate) const CHAINED: u16 = 0x200;
+/// The upper byte is the upper half of `kind`, which never changes while the slot is in use.
+const KIND_SHIFT: u32 = 4;
 
 type Invoke = unsafe fn(&Slot, Option<Completion>);
 
@@ -60,9 +64,9 @@ type Invoke = unsafe fn(&Slot, Option<Completion>);
 pub(crate) struct Slot {
     /// Generation and state. Written by the slot's owner only.
     tag: AtomicU32,
-    /// [`OpKind`].
+    /// [`OpKind`] in the lower half, `AWAITED` and `CHAINED` in the upper.
     kind: AtomicU8,
-    /// `CANCEL_ASKED` and the like. Written under the submission lock or by the owner.
+    /// `CANCEL_ASKED` and the like, and the repeats. Written under the submission lock or by the owner.
     flags: AtomicU8,
     opcode: UnsafeCell<u8>,
     sqe_flags: UnsafeCell<u8>,
@@ -101,14 +105,14 @@ impl Slot {
         &self,
         kind: OpKind,
         sqe: &Sqe,
-        flags: u8,
+        flags: u16,
         now_ns: u64,
         word: *mut (),
         tenant: T,
     ) {
         let parts = sqe.parts();
-        self.kind.store(kind as u8, Ordering::Relaxed);
-        self.flags.store(flags, Ordering::Relaxed);
+        self.kind.store(kind as u8 | (flags >> KIND_SHIFT) as u8 & 0xf0, Ordering::Relaxed);
+        self.flags.store(flags as u8, Ordering::Relaxed);
         self.fd.store(parts.fd, Ordering::Relaxed);
         self.word.store(word, Ordering::Relaxed);
         // SAFETY: a free slot belongs to the holder of the lock. The captures are written as the
@@ -217,7 +221,7 @@ impl Slot {
         self.tag.store(tag ^ (IN_FLIGHT | COMPLETING), Ordering::Release);
         Completed {
             kind: OpKind::from_u8(self.kind.load(Ordering::Relaxed)),
-            flags: self.flags.load(Ordering::Relaxed),
+            flags: self.flags(),
             // SAFETY: the slot belongs to the caller.
             submitted_ns: unsafe { *self.submitted_ns.get() },
         }
@@ -289,14 +293,15 @@ impl Slot {
     /// submission lock.
     pub(crate) fn ask_cancel(&self, asked: bool) -> bool {
         let flags = self.flags.load(Ordering::Relaxed);
-        let asked_flag = if asked { CANCEL_ASKED } else { 0 };
-        self.flags.store(flags & !CANCEL_ASKED | asked_flag, Ordering::Relaxed);
-        flags & CANCEL_ASKED != 0
+        let bit = CANCEL_ASKED as u8;
+        self.flags.store(if asked { flags | bit } else { flags & !bit }, Ordering::Relaxed);
+        flags & bit != 0
     }
 
     #[inline]
-    pub(crate) fn flags(&self) -> u8 {
-        self.flags.load(Ordering::Relaxed)
+    pub(crate) fn flags(&self) -> u16 {
+        let kind = u16::from(self.kind.load(Ordering::Relaxed) & 0xf0);
+        u16::from(self.flags.load(Ordering::Relaxed)) | kind << KIND_SHIFT
     }
 
     #[inline]
@@ -340,7 +345,7 @@ impl Slot {
 /// What the reaping thread wants to know about a completed operation.
 pub(crate) struct Completed {
     pub(crate) kind: OpKind,
-    pub(crate) flags: u8,
+    pub(crate) flags: u16,
     pub(crate) submitted_ns: u64,
 }
 
@@ -454,8 +459,13 @@ impl Slots {
             .map(|(index, slot)| SlotName { slot: index as u32, generation: slot.generation() })
     }
 
+    /// Whether this operation is in flight.
+    pub(crate) fn is_in_flight(&self, name: SlotName) -> bool {
+        self.get(name.slot).is_some_and(|slot| slot.is_in_flight(name.generation))
+    }
+
     /// Those of them with a flag.
-    pub(crate) fn in_flight_with(&self, flag: u8) -> impl Iterator<Item = SlotName> + '_ {
+    pub(crate) fn in_flight_with(&self, flag: u16) -> impl Iterator<Item = SlotName> + '_ {
         self.in_flight().filter(move |name| self.slots[name.slot as usize].flags() & flag != 0)
     }
 

@@ -237,7 +237,7 @@ impl<B: Backend> Engine<B> {
 
     /// Undoes the count of a registered operation that was not taken after all.
     #[cold]
-    fn take_back<T>(&self, ring: usize, flags: u8, tenant: T) -> T {
+    fn take_back<T>(&self, ring: usize, flags: u16, tenant: T) -> T {
         if flags & REGISTERED_BUFFER != 0 {
             add(&self.rings[ring].submission.registered, u64::MAX);
         }
@@ -284,7 +284,7 @@ impl<B: Backend> Engine<B> {
     /// The time that an operation queued now counts as submitted. While callbacks run, the time
     /// of their batch will do.
     #[inline]
-    fn batch_clock_ns(&self) -> u64 {
+    pub(crate) fn batch_clock_ns(&self) -> u64 {
         match self.dispatching_ns.load(Ordering::Relaxed) {
             0 => clock::now_ns(),
             batch_ns => batch_ns,
@@ -350,6 +350,7 @@ impl<B: Backend> Engine<B> {
 
     /// Queues a cancellation and hands it over; `false` when the queue is full.
     pub(crate) fn cancel_named(&self, index: usize, name: SlotName) -> Result<bool> {
+        self.door.check()?;
         let ring = &self.rings[index];
         let slot = ring.slots.get(name.slot).ok_or(Error::AlreadyCompleted)?;
         let mut end = ring.lock();

@@ -76,8 +76,9 @@ impl<B: Backend> Engine<B> {
             Patience::Until(deadline) => Some(deadline),
             _ => None,
         };
-        let Some(mut inside) = self.gate.enter(deadline) else { return Ok(0) };
-        let poller = &mut *inside;
+        let Some(inside) = self.gate.enter(deadline) else { return Ok(0) };
+        let mut visit = self.visit(inside);
+        let poller = visit.poller();
         if self.wake_pending.load(Ordering::Relaxed) {
             self.take_wake(); // Meant for a wait that is over.
         }

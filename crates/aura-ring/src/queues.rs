@@ -160,16 +160,30 @@ impl Queues {
     /// One thread pushes at a time.
     #[inline]
     pub(crate) unsafe fn push(&self, sqe: &Sqe) -> bool {
+        // SAFETY: by contract.
+        unsafe { self.push_all(std::slice::from_ref(sqe)) }
+    }
+
+    /// Writes entries and publishes them together; `false` when there is no room for all.
+    ///
+    /// # Safety
+    ///
+    /// One thread pushes at a time.
+    #[inline]
+    pub(crate) unsafe fn push_all(&self, sqes: &[Sqe]) -> bool {
         // Nobody else writes the tail.
         let tail = word(&self.sq_tail).load(Ordering::Relaxed);
-        if tail.wrapping_sub(self.sq_head()) >= self.sq_entries {
+        let room = self.sq_entries - tail.wrapping_sub(self.sq_head());
+        if sqes.len() > room as usize {
             return false;
         }
-        let index = (tail & (self.sq_entries - 1)) as usize;
-        // SAFETY: the mapping has `sq_entries` entries, and this one is the pushing end's until
-        // the tail is published.
-        unsafe { sqe.write_to(self.sqes.start.cast::<Sqe>().add(index).as_ptr()) };
-        word(&self.sq_tail).store(tail.wrapping_add(1), Ordering::Release);
+        for (sqe, position) in sqes.iter().zip(0u32..) {
+            let index = (tail.wrapping_add(position) & (self.sq_entries - 1)) as usize;
+            // SAFETY: the mapping has `sq_entries` entries, and those behind the tail are the
+            // pushing end's until it is published.
+            unsafe { sqe.write_to(self.sqes.start.cast::<Sqe>().add(index).as_ptr()) };
+        }
+        word(&self.sq_tail).store(tail.wrapping_add(sqes.len() as u32), Ordering::Release);
         true
     }
 

@@ -135,6 +135,26 @@ impl Ring {
         if unsafe { self.queues.push(sqe) } { Ok(()) } else { Err(PushError::QueueFull) }
     }
 
+    /// Queues several operations, to be handed over together: whoever submits meanwhile takes all
+    /// of them or none. So the chain of [`Sqe::linked`] operations stays whole.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError`] when a queue has no room for all of them; none was taken.
+    ///
+    /// # Safety
+    ///
+    /// As [`push`](Self::push), for each of them.
+    pub unsafe fn push_all(&self, sqes: &[Sqe]) -> Result<(), PushError> {
+        let reaped = self.reaped.0.load(Ordering::Acquire); // As in `push`.
+        let in_flight = self.queues.sq_tail().wrapping_sub(reaped) as usize;
+        if in_flight + sqes.len() > self.features.cq_entries as usize {
+            return Err(PushError::TooManyInFlight);
+        }
+        // SAFETY: the caller is the only one pushing, and vouches for the memory that is named.
+        if unsafe { self.queues.push_all(sqes) } { Ok(()) } else { Err(PushError::QueueFull) }
+    }
+
     /// Operations that were pushed and whose completions have not been reaped. What the other end
     /// does meanwhile may not be counted yet. Never more than the completion queue holds.
     #[inline]

@@ -304,7 +304,8 @@ impl Sqe {
     /// `-ECANCELED` if this one fails (`IOSQE_IO_LINK`). A short read or write counts as a failure.
     ///
     /// A chain ends where a submission ends: if another thread submits (or waits, or the kernel's
-    /// thread polls) between the two pushes, the next operation is on its own.
+    /// thread polls) between the two pushes, the next operation is on its own. Push the whole of it
+    /// with [`Ring::push_all`](crate::Ring::push_all).
     #[must_use]
     pub fn linked(mut self) -> Self {
         self.flags |= IO_LINK;

@@ -1,6 +1,7 @@
 //! The engine below the public crate: over a kernel that misbehaves on command, and what only its
 //! own interface offers.
 
+mod batch;
 mod explained;
 mod handing_over;
 mod interface;

@@ -98,6 +98,14 @@ unsafe impl Backend for Odd {
         Ok(Self { ring: Ring::new(config)?, orders, nops: Mutex::default() })
     }
 
+    unsafe fn push_all(&self, sqes: &[Sqe]) -> Result<(), PushError> {
+        if spend(&self.orders.pushes_to_refuse) {
+            return Err(PushError::QueueFull);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.ring.push_all(sqes) }
+    }
+
     unsafe fn push(&self, sqe: &Sqe) -> Result<(), PushError> {
         if spend(&self.orders.pushes_to_refuse) {
             return Err(PushError::QueueFull);

@@ -146,7 +146,10 @@ fn one_thread_says_when_it_needs_to_enter() {
     let (start, mut asked) = (Instant::now(), 0);
     while asked == 0 {
         if start.elapsed() > LOST_AFTER {
-            return skip("needs_enter", &"the CPUs are busy: every switch enters the kernel anyway");
+            return skip(
+                "needs_enter",
+                &"the CPUs are busy: every switch enters the kernel anyway",
+            );
         }
         let read = Sqe::read(target(&file), byte.as_mut_ptr(), 1, 0).forced_async();
         push(&ring, read);
