@@ -1,0 +1,8 @@
+//! The futures of the public interface, under conditions that nobody wishes for: dropped at any
+//! moment, on any thread, by the thousand, without a driver, with wrong arguments.
+
+mod common;
+mod drivers;
+mod limits;
+mod reuse;
+mod wakers;
