@@ -5,4 +5,5 @@ mod common;
 mod drivers;
 mod limits;
 mod reuse;
+mod tasks;
 mod wakers;
