@@ -5,5 +5,6 @@ mod common;
 mod drivers;
 mod limits;
 mod reuse;
+mod streams;
 mod tasks;
 mod wakers;
