@@ -144,19 +144,32 @@ impl House {
 /// Bells that were found rung and are being answered.
 #[derive(Debug, Default)]
 pub(super) struct Rung {
+    /// Where the next block is taken from.
     block: usize,
+    /// Blocks to be looked at in this round.
+    left: usize,
+    /// The number of the first bell of the block being answered, and which of its bells rang.
+    first: usize,
     bits: u64,
 }
 
 impl Rung {
-    /// The number of the next one, or `None` at the end of a round; the next call begins another.
+    /// Begins a round: every block is looked at once, from where the last one stopped.
+    #[inline]
+    pub(super) fn begin(&mut self, bells: &Bells) {
+        self.left = bells.blocks.len();
+    }
+
+    /// The number of the next one, or `None` at the end of the round.
     #[inline]
     pub(super) fn next(&mut self, bells: &Bells) -> Option<usize> {
         while self.bits == 0 {
-            let Some(block) = bells.blocks.get(self.block) else {
+            self.left = self.left.checked_sub(1)?;
+            if self.block >= bells.blocks.len() {
                 self.block = 0;
-                return None;
-            };
+            }
+            let block = bells.blocks[self.block];
+            self.first = self.block * BITS;
             self.block += 1;
             if block.rung.load(Ordering::SeqCst) != 0 {
                 self.bits = block.rung.swap(0, Ordering::SeqCst);
@@ -164,7 +177,7 @@ impl Rung {
         }
         let bit = self.bits.trailing_zeros() as usize;
         self.bits &= self.bits - 1;
-        Some((self.block - 1) * BITS + bit)
+        Some(self.first + bit)
     }
 }
 

@@ -106,8 +106,10 @@ impl<F: Future> Tasks<F> {
         self.bells.listen(context.waker());
         // Every bell is looked at once, so that futures that wake themselves let others have a
         // turn: they ring again, and that wakes this task.
+        self.rung.begin(&self.bells);
         while let Some(number) = self.rung.next(&self.bells) {
-            let Some(future) = &mut self.futures[number] else { continue };
+            // It may be that of a future which has come out, or of another set before.
+            let Some(Some(future)) = self.futures.get_mut(number) else { continue };
             let waker = self.bells.waker(number);
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
                 self.futures[number] = None;

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 use std::os::fd::AsRawFd;
-use std::sync::mpsc;
 use std::sync::Arc;
+use std::sync::mpsc;
 
 use aura::File;
 

@@ -10,7 +10,13 @@ use crate::common::{
     LONG, SOON, contents, open_with, pattern, poll_once, scratch, settle, small_engine, within,
 };
 
-fn read_all(engine: &Engine, file: &File, range: std::ops::Range<u64>, chunk: usize, depth: usize) -> Vec<u8> {
+fn read_all(
+    engine: &Engine,
+    file: &File,
+    range: std::ops::Range<u64>,
+    chunk: usize,
+    depth: usize,
+) -> Vec<u8> {
     aura::block_on(engine, async {
         let mut chunks = file.chunks(range, chunk, depth);
         let mut all = Vec::new();
