@@ -268,6 +268,12 @@ impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
         self.set_waker(waker.clone());
         let index = engine.choose_ring();
         let mut end = engine.rings[index].lock();
+        if !engine.rings[index].has_permit() && end.parked.is_empty() {
+            // The first to wait looks whether other rings have something to spare.
+            drop(end);
+            engine.borrow_share(index);
+            end = engine.rings[index].lock();
+        }
         let mut placed = self.place(index, &mut end);
         if matches!(placed, Err(Refusal::NoRoom)) && !self.may_wait {
             drop(end);

@@ -46,6 +46,9 @@ impl<B: Backend> Engine<B> {
     /// Lets a ring at its share have half of what other rings do not use of theirs, until shares
     /// are dealt out anew. The sum stays the same.
     pub(crate) fn borrow_share(&self, index: usize) {
+        if self.rings.len() == 1 {
+            return;
+        }
         let ring = &self.rings[index];
         let limit = |ring: &EngineRing<B>| ring.submission.limit.load(Ordering::Relaxed);
         let mut wanted = ring.backend.entries().saturating_sub(limit(ring));
