@@ -7,6 +7,8 @@
 //! | [`subject`] | the file that is read: made for the run, or the user's own |
 //! | [`machine`] | what the figures were measured on |
 //! | [`interrupt`] | leaving early and cleanly |
+//! | [`row`] | a row of a benchmark, the raw io_uring loop, and Aura's callbacks |
+//! | [`latency`] | latencies of a few operations out of many |
 //! | [`units`] | sizes and times on the command line and in tables |
 //! | [`summary`] | medians and spreads |
 //! | [`report`] | writing JSON |
@@ -14,8 +16,10 @@
 pub mod content;
 mod disk;
 pub mod interrupt;
+pub mod latency;
 pub mod machine;
 pub mod report;
+pub mod row;
 pub mod subject;
 pub mod summary;
 pub mod units;

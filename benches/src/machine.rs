@@ -53,6 +53,14 @@ impl std::fmt::Display for Machine {
     }
 }
 
+/// CPU time that this process has used so far, its threads and the kernel on their behalf included. Unlike
+/// a wall clock it stands still while other programs have the CPU.
+#[must_use]
+pub fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
 /// The value after `key:` in a file of `key: value` lines.
 fn field(file: &str, key: &str) -> Option<String> {
     let text = fs::read_to_string(file).ok()?;

@@ -4,15 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use aura::{Buffer, Engine, File, Options, Tasks};
+use aura::{Buffer, Engine, File, Tasks};
 use aura_bench::content::{RandomBlocks, Verifier};
+use aura_bench::row::callback::Mode;
+use aura_bench::row::{Row, Settings, Stopwatch, Turn};
 use aura_bench::subject::Subject;
 use aura_bench::{BLOCK_BYTES, Error};
 
-use crate::row::{Description, Row, Settings, Stopwatch, Turn};
-
 pub(crate) struct Futures {
-    description: Description,
     engine: Engine,
     file: File,
     /// One per operation in flight; taken while a turn lasts.
@@ -31,35 +30,16 @@ struct State {
 }
 
 impl Futures {
-    /// All rows of this file.
-    pub(crate) fn rows(subject: &Subject, settings: Settings) -> Result<Vec<Self>, Error> {
-        let single = Options::new().single_thread(true).ring_count(1).disable_adaptive(true);
-        let default = Options::new().disable_adaptive(true);
-        [
-            ("future-single", "raw-plain", &single, false),
-            ("future-default", "raw-plain", &default, false),
-            ("future-fixed", "raw-plain", &single, true),
-        ]
-        .into_iter()
-        .map(|(name, baseline, options, fixed)| {
-            Self::new(Description { name, baseline }, options, fixed, subject, settings)
-        })
-        .collect()
+    /// With a registered file, on an engine for one thread.
+    pub(crate) fn fixed(subject: &Subject, settings: Settings) -> Result<Self, Error> {
+        let row = Self::new(Mode::Single, subject, settings)?;
+        row.file.register()?;
+        Ok(row)
     }
 
-    fn new(
-        description: Description,
-        options: &Options,
-        fixed: bool,
-        subject: &Subject,
-        settings: Settings,
-    ) -> Result<Self, Error> {
-        let options = options.clone().initial_in_flight(settings.depth.try_into()?);
-        let engine = Engine::with_options(&options)?;
+    pub(crate) fn new(mode: Mode, subject: &Subject, settings: Settings) -> Result<Self, Error> {
+        let engine = Engine::with_options(&mode.options())?;
         let file = File::from_borrowed(&engine, &subject.file)?;
-        if fixed {
-            file.register()?;
-        }
         let buffers = (0..settings.depth).map(|_| engine.allocate_buffer(BLOCK_BYTES));
         let buffers = buffers.collect::<Result<_, _>>()?;
         let state = State {
@@ -70,7 +50,7 @@ impl Futures {
             looks: 0,
         };
         let (state, goes_on) = (RefCell::new(state), Cell::new(false));
-        Ok(Self { description, engine, file, buffers, state, goes_on })
+        Ok(Self { engine, file, buffers, state, goes_on })
     }
 
     /// Reads into one buffer again and again until the turn is over, and gives the buffer back.
@@ -119,10 +99,6 @@ impl State {
 }
 
 impl Row for Futures {
-    fn description(&self) -> Description {
-        self.description
-    }
-
     fn turn(&mut self, time: Duration) -> Result<Turn, Error> {
         let buffers = std::mem::take(&mut self.buffers);
         let this = &*self;
@@ -147,7 +123,7 @@ impl Row for Futures {
         })?;
         let turn = {
             let state = this.state.borrow();
-            state.watch.turn(state.operations)
+            state.watch.turn(state.operations, None)
         };
         self.buffers = back;
         Ok(turn)

@@ -4,19 +4,15 @@
 //! disturbs all alike. Shares and overheads compare a row with its raw row *within* each round; the
 //! median over the rounds is reported. Only such ratios mean something on a shared machine.
 //!
+//! The raw loops and the callbacks are in [`aura_bench::row`], where other benchmarks find them too.
+//!
 //! | module | what lives there |
 //! | --- | --- |
-//! | `row` | what a row is |
-//! | `raw` | the loop written by hand, as good as we can make it |
-//! | `callback` | the same job through Aura's callbacks |
 //! | `future` | the same job through files, owned buffers and futures |
 //! | `results` | medians, the table and the JSON |
 
-mod callback;
 mod future;
-mod raw;
 mod results;
-mod row;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,12 +20,15 @@ use std::time::Duration;
 
 use aura_bench::interrupt;
 use aura_bench::machine::Machine;
+use aura_bench::row::callback::{Callbacks, Mode};
+use aura_bench::row::raw::RawLoop;
+use aura_bench::row::{Row, Settings};
 use aura_bench::subject::{self, Direct, Subject};
 use aura_bench::{Error, conclude, report, units};
 use clap::Parser;
+use future::Futures;
 use indicatif::ProgressBar;
-use results::Results;
-use row::{Description, Row, Settings};
+use results::{Description, Results};
 
 /// Nanoseconds per operation: 4 KiB random reads through Aura and through a raw io_uring loop.
 #[derive(Debug, Parser)]
@@ -81,24 +80,24 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
 
     let settings = Settings { depth: arguments.depth, batch: arguments.batch.min(arguments.depth) };
     let mut rows = chosen(rows(&subject, settings)?, &arguments.only)?;
-    let mut results = Results::new(rows.iter().map(|row| row.description()));
+    let mut results = Results::new(rows.iter().map(|(description, _)| *description));
     let turn = arguments.seconds / arguments.rounds;
     let progress = ProgressBar::new(u64::from(arguments.rounds)); // Hidden without a terminal.
     // A round that is not counted fills caches and lets the engine's controller settle.
-    for row in &mut rows {
-        row.turn(turn.min(Duration::from_millis(200)))?;
+    for (_, row) in &mut rows {
+        row.warm_up(turn.min(Duration::from_millis(200)))?;
     }
     for round in 0..arguments.rounds as usize {
         let count = rows.len();
         // Another row begins each time: none always follows the same neighbour's heat.
         for index in (0..count).map(|place| (place + round) % count) {
-            let done = rows[index].turn(turn)?;
+            let done = rows[index].1.turn(turn)?;
             results.add(index, done);
         }
         progress.inc(1);
     }
     progress.finish_and_clear();
-    for row in &mut rows {
+    for (_, row) in &mut rows {
         row.finish(&subject)?;
     }
     println!("depth {}, raw batch {}", settings.depth, settings.batch);
@@ -111,11 +110,8 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
 }
 
 /// The rows that were asked for, by name, with their raw rows; all if none were.
-fn chosen<'s>(
-    rows: Vec<Box<dyn Row + 's>>,
-    only: &[String],
-) -> Result<Vec<Box<dyn Row + 's>>, Error> {
-    let all: Vec<Description> = rows.iter().map(|row| row.description()).collect();
+fn chosen(rows: Vec<Named>, only: &[String]) -> Result<Vec<Named>, Error> {
+    let all: Vec<Description> = rows.iter().map(|(description, _)| *description).collect();
     if let Some(unknown) = only.iter().find(|name| all.iter().all(|row| row.name != **name)) {
         let names: Vec<_> = all.iter().map(|row| row.name).collect();
         return Err(format!("there is no row {unknown}; there are {}", names.join(", ")).into());
@@ -123,7 +119,7 @@ fn chosen<'s>(
     let asked = |row: &Description| only.is_empty() || only.iter().any(|name| name == row.name);
     let wanted: Vec<_> = all.iter().filter(|row| asked(row)).collect();
     let is_wanted = |name| wanted.iter().any(|row| row.name == name || row.baseline == name);
-    Ok(rows.into_iter().filter(|row| is_wanted(row.description().name)).collect())
+    Ok(rows.into_iter().filter(|(row, _)| is_wanted(row.name)).collect())
 }
 
 fn subject(arguments: &Arguments) -> Result<Subject, Error> {
@@ -137,21 +133,33 @@ fn subject(arguments: &Arguments) -> Result<Subject, Error> {
     }
 }
 
+/// A row and what it is called.
+type Named = (Description, Box<dyn Row>);
+
 /// All rows that can run here. What cannot is said, not dropped silently.
-fn rows(subject: &Subject, settings: Settings) -> Result<Vec<Box<dyn Row + '_>>, Error> {
-    let mut rows: Vec<Box<dyn Row + '_>> = vec![
-        Box::new(raw::RawLoop::nop(settings)?),
-        Box::new(raw::RawLoop::plain(subject, settings)?),
+fn rows(subject: &Subject, settings: Settings) -> Result<Vec<Named>, Error> {
+    let mut rows = vec![
+        named("raw-nop", "raw-nop", RawLoop::nop(settings)?),
+        named("raw-plain", "raw-plain", RawLoop::plain(subject, settings)?),
     ];
-    match raw::RawLoop::fixed(subject, settings) {
-        Ok(row) => rows.push(Box::new(row)),
+    match RawLoop::fixed(subject, settings) {
+        Ok(row) => rows.push(named("raw-fixed", "raw-fixed", row)),
         Err(error) => println!("skipped: raw-fixed: {error}"),
     }
-    for row in callback::Callbacks::rows(subject, settings)? {
-        rows.push(Box::new(row));
-    }
-    for row in future::Futures::rows(subject, settings)? {
-        rows.push(Box::new(row));
-    }
+    let nop = |mode| Callbacks::nop(mode, subject, settings);
+    let read = |mode| Callbacks::read(mode, subject, settings);
+    rows.extend([
+        named("callback-nop-single", "raw-nop", nop(Mode::Single)?),
+        named("callback-nop-default", "raw-nop", nop(Mode::Default)?),
+        named("callback-single", "raw-plain", read(Mode::Single)?),
+        named("callback-default", "raw-plain", read(Mode::Default)?),
+        named("future-single", "raw-plain", Futures::new(Mode::Single, subject, settings)?),
+        named("future-default", "raw-plain", Futures::new(Mode::Default, subject, settings)?),
+        named("future-fixed", "raw-plain", Futures::fixed(subject, settings)?),
+    ]);
     Ok(rows)
+}
+
+fn named(name: &'static str, baseline: &'static str, row: impl Row + 'static) -> Named {
+    (Description { name, baseline }, Box::new(row))
 }

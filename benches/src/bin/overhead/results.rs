@@ -1,12 +1,18 @@
 //! Medians over the rounds, as a table and as JSON.
 
 use aura_bench::machine::Machine;
+use aura_bench::row::{Settings, Turn};
 use aura_bench::subject::{self, Subject};
 use aura_bench::summary::{median, spread};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
-use crate::row::{Description, Settings, Turn};
+/// The name of a row and the row it is compared with, which is itself for a raw one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Description {
+    pub(crate) name: &'static str,
+    pub(crate) baseline: &'static str,
+}
 
 /// All turns of all rows.
 #[derive(Debug)]
@@ -130,8 +136,10 @@ mod tests {
         let mut results = Results::new([raw, callback].into_iter());
         // The machine slows down tenfold from round to round; the ratio within each does not.
         for slowness in [1.0, 10.0, 100.0] {
-            results.add(0, Turn { operations: 1_000, seconds: 1e-3 * slowness });
-            results.add(1, Turn { operations: 1_000, seconds: 1.25e-3 * slowness });
+            let turn =
+                |seconds| Turn { operations: 1_000, seconds, latency: None, cpu_seconds: None };
+            results.add(0, turn(1e-3 * slowness));
+            results.add(1, turn(1.25e-3 * slowness));
         }
         let lines = results.lines();
         assert!((lines[1].share - 0.8).abs() < 1e-9);

@@ -13,14 +13,15 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use aura_bench::content::{RandomBlocks, Verifier};
-use aura_bench::subject::Subject;
-use aura_bench::{BLOCK_BYTES, EXIT_FAILURE, Error};
 use io_uring::{IoUring, opcode, squeue, types};
 
-use crate::row::{Block, Description, Row, Settings, Stopwatch, Turn};
+use crate::content::{RandomBlocks, Verifier};
+use crate::latency::Sampler;
+use crate::row::{Block, Row, Settings, Stopwatch, Turn};
+use crate::subject::Subject;
+use crate::{BLOCK_BYTES, EXIT_FAILURE, Error};
 
 /// What an operation is.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +34,8 @@ enum Kind {
     Fixed,
 }
 
-pub(crate) struct RawLoop {
-    description: Description,
+/// The loop.
+pub struct RawLoop {
     kind: Kind,
     settings: Settings,
     /// One per operation in flight; `user_data` is the index. Declared after the ring, so that the
@@ -45,23 +46,41 @@ pub(crate) struct RawLoop {
     offsets: Vec<u64>,
     random: RandomBlocks,
     verifier: Verifier,
+    sampler: Option<Sampler>,
+    /// When each buffer's read began, if it is one that is timed.
+    begun: Vec<Option<Instant>>,
 }
 
 impl RawLoop {
-    pub(crate) fn nop(settings: Settings) -> Result<Self, Error> {
+    /// Operations that do nothing.
+    ///
+    /// # Errors
+    ///
+    /// The kernel gives no ring.
+    pub fn nop(settings: Settings) -> Result<Self, Error> {
         let random = RandomBlocks::new(BLOCK_BYTES as u64, 0);
-        Self::new("raw-nop", Kind::Nop, settings, random, Verifier::new(false))
+        Self::new(Kind::Nop, settings, random, Verifier::new(false))
     }
 
-    pub(crate) fn plain(subject: &Subject, settings: Settings) -> Result<Self, Error> {
+    /// Reads with an ordinary descriptor into ordinary memory.
+    ///
+    /// # Errors
+    ///
+    /// The kernel gives no ring.
+    pub fn plain(subject: &Subject, settings: Settings) -> Result<Self, Error> {
         let kind = Kind::Plain(types::Fd(subject.file.as_raw_fd()));
         let random = RandomBlocks::new(subject.bytes, 1);
-        Self::new("raw-plain", kind, settings, random, subject.verifier())
+        Self::new(kind, settings, random, subject.verifier())
     }
 
-    pub(crate) fn fixed(subject: &Subject, settings: Settings) -> Result<Self, Error> {
+    /// Reads with a registered file into registered memory.
+    ///
+    /// # Errors
+    ///
+    /// The kernel gives no ring, or takes no registrations.
+    pub fn fixed(subject: &Subject, settings: Settings) -> Result<Self, Error> {
         let random = RandomBlocks::new(subject.bytes, 1);
-        let row = Self::new("raw-fixed", Kind::Fixed, settings, random, subject.verifier())?;
+        let row = Self::new(Kind::Fixed, settings, random, subject.verifier())?;
         let memory = libc::iovec {
             iov_base: row.buffers.as_ptr().cast_mut().cast(),
             iov_len: size_of_val(row.buffers.as_slice()),
@@ -76,17 +95,15 @@ impl RawLoop {
     }
 
     fn new(
-        name: &'static str,
         kind: Kind,
         settings: Settings,
         random: RandomBlocks,
         verifier: Verifier,
     ) -> Result<Self, Error> {
         let ring = IoUring::new(settings.depth)
-            .map_err(|error| format!("creating a ring for {name}: {error}"))?;
+            .map_err(|error| format!("creating a ring for a raw loop: {error}"))?;
         let depth = settings.depth as usize;
         Ok(Self {
-            description: Description { name, baseline: name },
             kind,
             settings,
             ring,
@@ -94,7 +111,21 @@ impl RawLoop {
             offsets: vec![0; depth],
             random,
             verifier,
+            sampler: None,
+            begun: vec![None; depth],
         })
+    }
+
+    /// The same, with latencies sampled.
+    #[must_use]
+    pub fn sampling(self) -> Self {
+        Self { sampler: Some(Sampler::new(0)), ..self }
+    }
+}
+
+impl std::fmt::Debug for RawLoop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawLoop").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
@@ -114,12 +145,10 @@ fn operation(kind: Kind, buffer: &mut Block, offset: u64, index: usize) -> squeu
 }
 
 impl Row for RawLoop {
-    fn description(&self) -> Description {
-        self.description
-    }
-
     fn turn(&mut self, time: Duration) -> Result<Turn, Error> {
-        let Self { kind, settings, ring, buffers, offsets, random, verifier, .. } = self;
+        let Self {
+            kind, settings, ring, buffers, offsets, random, verifier, sampler, begun, ..
+        } = self;
         let (kind, batch) = (*kind, settings.batch as usize);
         let expected = if matches!(kind, Kind::Nop) { 0 } else { BLOCK_BYTES as i32 };
         let (mut submitter, mut queue, mut completions) = ring.split();
@@ -130,6 +159,7 @@ impl Row for RawLoop {
         let mut outcome: Result<(), Error> = Ok(());
         for index in 0..in_flight {
             offsets[index] = random.draw();
+            begun[index] = sampler.as_mut().and_then(Sampler::begin);
             let entry = operation(kind, &mut buffers[index], offsets[index], index);
             // SAFETY: the buffer is a field of the row and is left alone until its completion, and
             // this function does not return before the last one.
@@ -163,11 +193,15 @@ impl Row for RawLoop {
                 {
                     outcome = Err(error);
                 }
+                if let (Some(sampler), Some(begun)) = (sampler.as_mut(), begun[index].take()) {
+                    sampler.end(begun);
+                }
                 if !goes_on {
                     in_flight -= 1;
                     continue;
                 }
                 offsets[index] = random.draw();
+                begun[index] = sampler.as_mut().and_then(Sampler::begin);
                 let entry = operation(kind, &mut buffers[index], offsets[index], index);
                 // SAFETY: as above. The queue has `depth` places and no more are in flight.
                 if unsafe { queue.push(&entry) }.is_err() {
@@ -179,7 +213,9 @@ impl Row for RawLoop {
             submitter.unregister_ring_fd()?;
         }
         outcome?;
-        Ok(watch.turn(operations))
+        let mut turn = watch.turn(operations, None);
+        turn.latency = Sampler::take(sampler);
+        Ok(turn)
     }
 
     fn finish(&mut self, subject: &Subject) -> Result<(), Error> {

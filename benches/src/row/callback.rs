@@ -8,14 +8,15 @@
 use std::cell::UnsafeCell;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aura::{Buffer, BufferRef, Engine, Options};
-use aura_bench::content::{RandomBlocks, Verifier};
-use aura_bench::subject::Subject;
-use aura_bench::{BLOCK_BYTES, EXIT_FAILURE, Error};
 
-use crate::row::{Description, Row, Settings, Stopwatch, Turn};
+use crate::content::{RandomBlocks, Verifier};
+use crate::latency::Sampler;
+use crate::row::{Row, Settings, Stopwatch, Turn};
+use crate::subject::Subject;
+use crate::{BLOCK_BYTES, EXIT_FAILURE, Error};
 
 /// Longest wait for a completion before the loop looks at its watch again.
 const WAIT_MS: i32 = 100;
@@ -29,8 +30,18 @@ enum Kind {
     Read(RawFd),
 }
 
-pub(crate) struct Callbacks {
-    description: Description,
+/// What the engine is made for.
+#[derive(Clone, Copy, Debug)]
+pub enum Mode {
+    /// One thread and one ring: no locks.
+    Single,
+    /// As it comes, ready for many threads.
+    Default,
+}
+
+/// The loop.
+#[derive(Debug)]
+pub struct Callbacks {
     depth: usize,
     load: Box<Load>,
 }
@@ -53,6 +64,9 @@ struct State {
     operations: u64,
     is_over: bool,
     outcome: Result<(), Error>,
+    sampler: Option<Sampler>,
+    /// When each buffer's read began, if it is one that is timed.
+    begun: Vec<Option<Instant>>,
 }
 
 /// The load, for a callback.
@@ -63,38 +77,27 @@ struct Shared(*const Load);
 unsafe impl Send for Shared {}
 
 impl Callbacks {
-    /// All rows of this file.
-    pub(crate) fn rows(subject: &Subject, settings: Settings) -> Result<Vec<Self>, Error> {
-        // For one thread: no locks.
-        let single = Options::new().single_thread(true).ring_count(1).disable_adaptive(true);
-        // As it comes, ready for many threads, but for the adaptive limit: rows are compared at the
-        // same depth.
-        let default = Options::new().disable_adaptive(true);
-        let read = Kind::Read(subject.file.as_raw_fd());
-        [
-            ("callback-nop-single", "raw-nop", Kind::Nop, &single),
-            ("callback-nop-default", "raw-nop", Kind::Nop, &default),
-            ("callback-single", "raw-plain", read, &single),
-            ("callback-default", "raw-plain", read, &default),
-        ]
-        .into_iter()
-        .map(|(name, baseline, kind, options)| {
-            Self::new(Description { name, baseline }, kind, options, subject, settings)
-        })
-        .collect()
+    /// Operations that do nothing.
+    ///
+    /// # Errors
+    ///
+    /// No engine, or no buffers.
+    pub fn nop(mode: Mode, subject: &Subject, settings: Settings) -> Result<Self, Error> {
+        Self::new(Kind::Nop, mode, subject, settings)
     }
 
-    fn new(
-        description: Description,
-        kind: Kind,
-        options: &Options,
-        subject: &Subject,
-        settings: Settings,
-    ) -> Result<Self, Error> {
+    /// Reads.
+    ///
+    /// # Errors
+    ///
+    /// No engine, or no buffers.
+    pub fn read(mode: Mode, subject: &Subject, settings: Settings) -> Result<Self, Error> {
+        Self::new(Kind::Read(subject.file.as_raw_fd()), mode, subject, settings)
+    }
+
+    fn new(kind: Kind, mode: Mode, subject: &Subject, settings: Settings) -> Result<Self, Error> {
         let depth = settings.depth as usize;
-        // A limit below the depth would measure the limit.
-        let options = options.clone().initial_in_flight(settings.depth.try_into()?);
-        let engine = Engine::with_options(&options)?;
+        let engine = Engine::with_options(&mode.options())?;
         let buffers = (0..depth).map(|_| engine.allocate_buffer(BLOCK_BYTES));
         let state = State {
             buffers: buffers.collect::<Result<_, _>>()?,
@@ -105,9 +108,36 @@ impl Callbacks {
             operations: 0,
             is_over: false,
             outcome: Ok(()),
+            sampler: None,
+            begun: vec![None; depth],
         };
         let load = Box::new(Load { engine, kind, state: UnsafeCell::new(state) });
-        Ok(Self { description, depth, load })
+        Ok(Self { depth, load })
+    }
+
+    /// The same, with latencies sampled.
+    #[must_use]
+    pub fn sampling(self) -> Self {
+        self.load.state(|state| state.sampler = Some(Sampler::new(0)));
+        self
+    }
+}
+
+impl Mode {
+    /// Options of an engine without a limit: rows are compared at the same depth, and a limit below it
+    /// would measure the limit.
+    pub fn options(self) -> Options {
+        let options = Options::new().disable_adaptive(true);
+        match self {
+            Self::Single => options.single_thread(true).ring_count(1),
+            Self::Default => options,
+        }
+    }
+}
+
+impl std::fmt::Debug for Load {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Load").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
@@ -126,6 +156,7 @@ impl Load {
     fn submit(&self, index: usize) {
         let (buffer, offset) = self.state(|state| {
             state.in_flight += 1;
+            state.begun[index] = state.sampler.as_mut().and_then(Sampler::begin);
             (BufferRef::from(&state.buffers[index]), state.random.draw())
         });
         let shared = Shared(self);
@@ -162,6 +193,11 @@ impl Load {
             if checked.is_err() {
                 state.outcome = checked;
             }
+            if let (Some(sampler), Some(begun)) =
+                (state.sampler.as_mut(), state.begun[index].take())
+            {
+                sampler.end(begun);
+            }
             !state.is_over && state.outcome.is_ok()
         });
         if goes_on {
@@ -190,10 +226,6 @@ impl State {
 }
 
 impl Row for Callbacks {
-    fn description(&self) -> Description {
-        self.description
-    }
-
     fn turn(&mut self, time: Duration) -> Result<Turn, Error> {
         let load = &*self.load;
         load.state(|state| {
@@ -220,7 +252,9 @@ impl Row for Callbacks {
             idle.into_iter().for_each(|index| load.submit(index));
         }
         load.state(|state| std::mem::replace(&mut state.outcome, Ok(())))?;
-        Ok(watch.turn(load.state(|state| state.operations)))
+        let mut turn = watch.turn(load.state(|state| state.operations), None);
+        turn.latency = load.state(|state| Sampler::take(&mut state.sampler));
+        Ok(turn)
     }
 
     fn finish(&mut self, subject: &Subject) -> Result<(), Error> {
