@@ -7,6 +7,9 @@ use clap::{Args, Subcommand};
 
 use crate::{Outcome, cargo};
 
+/// The manifest of `bench peers`.
+pub(crate) const PEERS: &str = "benches/peers/Cargo.toml";
+
 /// Arguments that are the program's own business, `--help` included.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -26,6 +29,9 @@ enum Which {
     /// Nanoseconds per operation over a raw io_uring loop
     #[command(disable_help_flag = true)]
     Overhead(Arguments),
+    /// The same job through Aura, a raw loop, and other libraries
+    #[command(disable_help_flag = true)]
+    Peers(Arguments),
 }
 
 pub(crate) fn demo(arguments: &Arguments) -> Outcome {
@@ -35,6 +41,7 @@ pub(crate) fn demo(arguments: &Arguments) -> Outcome {
 pub(crate) fn bench(bench: &Bench) -> Outcome {
     match &bench.which {
         Which::Overhead(arguments) => cargo::exec(&mut command("overhead", &arguments.passed_on)),
+        Which::Peers(arguments) => cargo::exec(&mut peers(&arguments.passed_on)),
     }
 }
 
@@ -42,5 +49,13 @@ fn command(program: &str, arguments: &[OsString]) -> Command {
     let mut cargo = cargo::cargo_here();
     cargo.arg("run").arg("--manifest-path").arg(cargo::workspace_root().join("Cargo.toml"));
     cargo.args(["--release", "--package", "aura-bench", "--bin", program, "--"]).args(arguments);
+    cargo
+}
+
+/// A workspace of its own, so that peers stay out of the lock file of the library.
+fn peers(arguments: &[OsString]) -> Command {
+    let manifest = cargo::workspace_root().join(PEERS);
+    let mut cargo = cargo::cargo_here();
+    cargo.arg("run").arg("--manifest-path").arg(manifest).args(["--release", "--"]).args(arguments);
     cargo
 }

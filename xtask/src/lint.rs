@@ -2,8 +2,11 @@
 //!
 //! The same argument lists serve `cargo xtask test`, so that a failure there can be repeated here.
 
+use std::process::ExitCode;
+
 use clap::Args;
 
+use crate::delegate::PEERS;
 use crate::{Outcome, cargo};
 
 /// Clippy on every target with every feature.
@@ -11,6 +14,12 @@ pub(crate) const CLIPPY: &[&str] =
     &["clippy", "--workspace", "--all-targets", "--all-features", "--", "--deny", "warnings"];
 /// Formatting, without changing anything.
 pub(crate) const FORMAT_CHECK: &[&str] = &["fmt", "--all", "--check"];
+/// Clippy on `bench peers`, which is a workspace of its own. Optimised as its tests and runs are, so that
+/// build scripts are built once.
+pub(crate) const CLIPPY_PEERS: &[&str] =
+    &["clippy", "--manifest-path", PEERS, "--release", "--all-targets", "--", "--deny", "warnings"];
+/// Formatting of `bench peers`, without changing anything.
+pub(crate) const FORMAT_CHECK_PEERS: &[&str] = &["fmt", "--manifest-path", PEERS, "--check"];
 /// Documentation of the workspace's own crates.
 pub(crate) const DOC: &[&str] = &["doc", "--workspace", "--no-deps", "--all-features"];
 /// What makes a warning of rustdoc fail.
@@ -31,12 +40,22 @@ pub(crate) struct Doc {
 }
 
 pub(crate) fn lint() -> Outcome {
-    cargo::status(cargo::cargo().args(CLIPPY))
+    both(CLIPPY, CLIPPY_PEERS)
 }
 
 pub(crate) fn fmt(arguments: &Fmt) -> Outcome {
-    let arguments = if arguments.check { FORMAT_CHECK } else { &["fmt", "--all"] };
-    cargo::status(cargo::cargo().args(arguments))
+    if arguments.check {
+        both(FORMAT_CHECK, FORMAT_CHECK_PEERS)
+    } else {
+        both(&["fmt", "--all"], &["fmt", "--manifest-path", PEERS])
+    }
+}
+
+/// Runs cargo in the library's workspace, and then in that of `bench peers`, whatever came of the first.
+fn both(library: &[&str], peers: &[&str]) -> Outcome {
+    let first = cargo::status(cargo::cargo().args(library))?;
+    let second = cargo::status(cargo::cargo().args(peers))?;
+    Ok(if first == ExitCode::SUCCESS { second } else { first })
 }
 
 pub(crate) fn doc(arguments: &Doc) -> Outcome {

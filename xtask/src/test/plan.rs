@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use cargo_metadata::{Message, Metadata, Package};
 
+use crate::delegate::PEERS;
 use crate::{cargo, lint};
 
 /// Long enough to compile everything on a slow machine, short enough to end a hang.
@@ -118,6 +119,18 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
     let bench =
         ["xtask", "bench", "overhead", "--seconds", "0.5", "--rounds", "2", "--size", "32MiB"];
     steps.push(short("bench overhead, short", &bench));
+    steps.push(Step {
+        unavailable: no_rustfmt,
+        ..Step::cargo("format of bench peers", lint::FORMAT_CHECK_PEERS.iter().copied())
+    });
+    steps.push(Step {
+        unavailable: no_clippy,
+        ..Step::cargo("clippy of bench peers", lint::CLIPPY_PEERS.iter().copied())
+    });
+    let tests = ["test", "--release", "--manifest-path", PEERS, "--", "--show-output"];
+    steps.push(Step::cargo("tests of bench peers", tests));
+    let peers = ["xtask", "bench", "peers", "--seconds", "0.1", "--rounds", "1", "--size", "32MiB"];
+    steps.push(Step::cargo("bench peers, short", peers)); // Builds it, too.
     let sim = ["xtask", "sim", "--scenario", "1-shared-queue", "--seeds", "1"];
     steps.push(short("sim, short", &sim));
     steps
