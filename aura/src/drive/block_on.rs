@@ -2,11 +2,10 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll};
+use std::thread;
 
+use super::alarm::Alarm;
 use crate::engine::Engine;
 
 /// Runs a future to its end on the calling thread, and processes the engine's completions
@@ -27,56 +26,27 @@ use crate::engine::Engine;
 /// In a callback of the engine: it would wait for itself.
 pub fn block_on<F: Future>(engine: &Engine, future: F) -> F::Output {
     let mut future = pin!(future);
-    let alarm = Arc::new(Alarm {
-        woken: AtomicBool::new(true),
-        thread: thread::current(),
-        engine: engine.inner.clone(),
-    });
-    let waker = Waker::from(Arc::clone(&alarm));
+    let alarm = Alarm::set_up(&engine.inner);
+    let waker = alarm.waker();
     let mut context = Context::from_waker(&waker);
     let _driving = Driving::begin(&engine.inner);
+    let mut is_woken = true;
     loop {
-        // Acquire: what the waker did before is seen by the future.
-        if alarm.woken.swap(false, Ordering::Acquire)
-            && let Poll::Ready(output) = future.as_mut().poll(&mut context)
-        {
+        if is_woken && let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return output;
         }
-        if let Err(error) = engine.inner.wait_until(&alarm.woken) {
+        if let Err(error) = engine.inner.wait_until(alarm.flag()) {
             assert!(
                 !matches!(error, aura_engine::Error::InCallback(_)),
                 "block_on was called in a callback of the same engine, and would wait for itself"
             );
             // The engine is of no use any more, or is another thread's. Its operations end with
             // errors; the future may wait for something else.
-            while !alarm.woken.load(Ordering::Acquire) {
+            while !alarm.flag().is_set() {
                 thread::park();
             }
         }
-    }
-}
-
-/// Wakes a thread that is in [`block_on`].
-struct Alarm {
-    woken: AtomicBool,
-    thread: Thread,
-    engine: Arc<aura_engine::Engine>,
-}
-
-impl Wake for Alarm {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    #[inline]
-    fn wake_by_ref(self: &Arc<Self>) {
-        // Sequentially consistent, see the engine's `nudge`. Always written, even if it is set:
-        // only so does the thread that clears it see what came before this. Whoever has set it
-        // has seen to it that the thread looks.
-        if !self.woken.swap(true, Ordering::SeqCst) && thread::current().id() != self.thread.id() {
-            self.engine.nudge();
-            self.thread.unpark();
-        }
+        is_woken = alarm.flag().take();
     }
 }
 

@@ -6,6 +6,7 @@
 //! | [`Poller`] | any executor: a thread that does nothing else |
 //! | `TokioDriver` | programs on tokio, without another thread |
 
+mod alarm;
 mod block_on;
 mod poller;
 #[cfg(feature = "tokio")]

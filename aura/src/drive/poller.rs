@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
+use aura_engine::Flag;
+
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -24,7 +26,7 @@ pub struct Poller {
 /// What the thread is told.
 #[derive(Debug, Default)]
 struct Orders {
-    stop: AtomicBool,
+    stop: Flag,
     /// It is on its own, and brings futures to an end itself.
     nobody_waits: AtomicBool,
 }
@@ -74,7 +76,7 @@ impl Engine {
 }
 
 fn work(engine: &aura_engine::Engine, orders: &Orders) {
-    while !orders.stop.load(Ordering::Acquire) {
+    while !orders.stop.is_set() {
         if engine.wait_until(&orders.stop).is_err() {
             // A fatal error, which the log has told: nothing will move any more, and every
             // operation is refused.
@@ -93,8 +95,9 @@ impl Drop for Poller {
         // returns, and cannot be waited for here.
         let is_mine = thread.thread().id() == thread::current().id();
         self.orders.nobody_waits.store(is_mine, Ordering::Release);
-        self.orders.stop.store(true, Ordering::SeqCst);
-        self.engine.nudge();
+        if self.orders.stop.set() {
+            self.engine.nudge();
+        }
         if is_mine {
             return;
         }

@@ -8,7 +8,7 @@
 //! ([`Engine::nudge`]). All four accesses are sequentially consistent, so one of the two sees the
 //! other. The same goes for threads that wait outside the gate.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::awaited;
@@ -17,6 +17,7 @@ use crate::directory;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::SlotName;
+use crate::lock::thread_token;
 use crate::log::say;
 use crate::slot::{AWAITED, CANCEL_ASKED};
 
@@ -43,6 +44,80 @@ pub(crate) struct Drivers {
     abandoned: AtomicBool,
     /// How often completions were processed. Written inside the gate.
     visits: AtomicU64,
+}
+
+/// Ends [`Engine::wait_until`]. It belongs to the thread that waits.
+///
+/// Setting it on that thread, as a waker does that is called while completions are processed, costs
+/// a store. Elsewhere it is a read-modify-write, even if it is set: only so does the thread that
+/// takes it see what came before.
+#[derive(Debug)]
+pub struct Flag {
+    /// [`thread_token`] of the thread that waits. Written by that thread, before it gives the flag
+    /// away.
+    owner: AtomicUsize,
+    /// Set by the owner. Written by the owner only.
+    here: AtomicBool,
+    /// Set by others.
+    elsewhere: AtomicBool,
+}
+
+impl Flag {
+    /// A flag that is not set and belongs to nobody.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            owner: AtomicUsize::new(0),
+            here: AtomicBool::new(false),
+            elsewhere: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes it the calling thread's, and clears it.
+    pub fn adopt(&self) {
+        self.owner.store(thread_token(), Ordering::Relaxed);
+        self.take();
+    }
+
+    /// Makes it nobody's, so that whoever sets it does so from elsewhere.
+    pub fn disown(&self) {
+        self.owner.store(0, Ordering::Relaxed);
+    }
+
+    /// Sets it. Returns whether the waiting thread has to be told ([`Engine::nudge`]).
+    #[inline]
+    pub fn set(&self) -> bool {
+        if self.owner.load(Ordering::Relaxed) == thread_token() {
+            self.here.store(true, Ordering::Relaxed);
+            return false;
+        }
+        !self.elsewhere.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether it is set.
+    #[inline]
+    pub fn is_set(&self) -> bool {
+        self.here.load(Ordering::Relaxed) || self.elsewhere.load(Ordering::SeqCst)
+    }
+
+    /// Clears it; whether it was set. By the owner.
+    #[inline]
+    pub fn take(&self) -> bool {
+        let here = self.here.load(Ordering::Relaxed);
+        if here {
+            self.here.store(false, Ordering::Relaxed);
+        }
+        // The exchange, and not the load, is what shows what came before.
+        let elsewhere =
+            self.elsewhere.load(Ordering::Relaxed) && self.elsewhere.swap(false, Ordering::AcqRel);
+        here || elsewhere
+    }
+}
+
+impl Default for Flag {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Drivers {
@@ -196,7 +271,7 @@ impl<B: Backend> Engine<B> {
     }
 
     /// Processes completions until the flag is set, sleeping when there is nothing to do. Whoever
-    /// sets it from outside a callback calls [`nudge`](Self::nudge) afterwards.
+    /// sets it calls [`nudge`](Self::nudge) if that says so.
     ///
     /// While another thread processes completions this one waits; when that one is done, this one
     /// takes over.
@@ -204,17 +279,17 @@ impl<B: Backend> Engine<B> {
     /// # Errors
     ///
     /// As [`wait`](Self::wait), but it has no timeout.
-    pub fn wait_until(&self, done: &AtomicBool) -> Result<()> {
+    pub fn wait_until(&self, done: &Flag) -> Result<()> {
         self.door.check()?;
         if self.gate.is_mine() {
             return Err(Error::InCallback("wait"));
         }
-        while !done.load(Ordering::Acquire) {
-            let Some(inside) = self.gate.enter_unless(done) else { break };
+        while !done.is_set() {
+            let Some(inside) = self.gate.enter_unless(|| done.is_set()) else { break };
             let mut visit = self.visit(inside);
             let poller = visit.poller();
-            while !done.load(Ordering::Acquire) {
-                if self.process(poller) == 0 {
+            while !done.is_set() {
+                if self.process_inline(poller) == 0 {
                     self.check_fatal()?;
                     if !self.completed_inline(poller) {
                         self.park_unless(poller, done)?;

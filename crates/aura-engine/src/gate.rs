@@ -79,14 +79,17 @@ impl<T> Gate<T> {
 
     /// Enters, unless the flag is set before the thread inside leaves. Whoever sets it calls
     /// [`nudge`](Self::nudge) afterwards.
-    pub(crate) fn enter_unless(&self, flag: &AtomicBool) -> Option<Inside<'_, T>> {
-        if let Some(inside) = self.try_enter() {
-            return Some(inside);
-        }
+    #[inline]
+    pub(crate) fn enter_unless(&self, flag: impl Fn() -> bool) -> Option<Inside<'_, T>> {
+        self.try_enter().or_else(|| self.wait_outside_unless(flag))
+    }
+
+    #[cold]
+    fn wait_outside_unless(&self, flag: impl Fn() -> bool) -> Option<Inside<'_, T>> {
         self.waiters.fetch_add(1, Ordering::SeqCst);
         let mut held = self.mutex.lock().unwrap_or_else(PoisonError::into_inner);
         let entered = loop {
-            if flag.load(Ordering::SeqCst) {
+            if flag() {
                 break None;
             }
             if let Some(inside) = self.try_enter() {

@@ -61,6 +61,7 @@ pub use awaited::{Awaited, Cargo, Failure, Outcome};
 pub use batch::{BatchItem, PartlyTaken};
 pub use config::{Config, RingSelect};
 pub use directory::{request_cancel, request_info, request_is_pending};
+pub use drive::Flag;
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use explain::Misalignment;

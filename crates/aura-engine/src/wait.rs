@@ -5,7 +5,7 @@
 //! cases; it is not registered with the rings, because that costs every completion.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use aura_ring::{Sqe, Wake};
@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use crate::backend::Backend;
 use crate::clock;
+use crate::drive::Flag;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::Label;
@@ -89,7 +90,7 @@ impl<B: Backend> Engine<B> {
     fn wait_inside(&self, poller: &mut Poller, patience: Patience) -> Result<usize> {
         let mut grace_ends = None;
         loop {
-            let processed = self.process(poller);
+            let processed = self.process_inline(poller);
             if processed > 0 {
                 return Ok(processed);
             }
@@ -121,30 +122,43 @@ impl<B: Backend> Engine<B> {
         }
     }
 
-    /// Hands over what is queued, if that may spare the sleep, and says whether something has
-    /// completed by that.
-    ///
-    /// With several rings, handing over is a system call of its own anyway. With one it is the one
-    /// that sleeps; it is worth another where operations complete as they are handed over, because
-    /// all that belongs to sleeping is left out.
+    /// Processes completions; but first, where operations complete as they are handed over, hands
+    /// over what is queued.
+    #[inline]
+    pub(crate) fn process_inline(&self, poller: &mut Poller) -> usize {
+        if poller.completes_inline {
+            self.hand_over_queued();
+        }
+        let processed = self.process(poller);
+        poller.completes_inline &= processed > 0;
+        processed
+    }
+
+    /// With several rings: hands over what is queued, and says whether something has completed by
+    /// that. It is a system call of its own anyway; with one ring it is the one that sleeps.
     pub(crate) fn completed_inline(&self, poller: &mut Poller) -> bool {
-        if self.rings.len() == 1 && !poller.completes_inline {
+        if self.rings.len() == 1 {
             return false;
         }
-        let mut any = false;
-        for index in self.active.iter() {
-            self.flush_ring(index);
-            any |= self.rings[index].backend.has_completions();
-        }
-        poller.completes_inline &= any;
+        self.hand_over_queued();
+        let any = self.active.iter().any(|ring| self.rings[ring].backend.has_completions());
+        poller.completes_inline |= any;
         any
+    }
+
+    fn hand_over_queued(&self) {
+        for index in self.active.iter() {
+            if self.rings[index].backend.queued() > 0 {
+                self.flush_ring(index);
+            }
+        }
     }
 
     /// Sleeps until something completes or somebody calls [`wake`](Self::wake); not at all if the
     /// flag is set, see `drive`.
-    pub(crate) fn park_unless(&self, poller: &mut Poller, flag: &AtomicBool) -> Result<()> {
+    pub(crate) fn park_unless(&self, poller: &mut Poller, flag: &Flag) -> Result<()> {
         let timeout = (!poller.put_off.is_empty()).then_some(BACK_OFF);
-        self.sleep(poller, timeout, || flag.load(Ordering::SeqCst))
+        self.sleep(poller, timeout, || flag.is_set())
     }
 
     /// Sleeps until something completes, somebody calls [`wake`](Self::wake), or time runs out.
