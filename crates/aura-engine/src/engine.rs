@@ -101,7 +101,8 @@ impl<B: Backend> Engine<B> {
             id: 0,
             selector: Selector::new(config.ring_select, rings.len()),
             door: Door::new(config.single_thread).map_err(Error::os("mapping a page"))?,
-            gate: Gate::new(Poller::new(tuner)),
+            // SAFETY: with `single_thread`, `Door` lets a single thread into the engine.
+            gate: unsafe { Gate::new(Poller::new(tuner), config.single_thread) },
             attention: Attention::default(),
             active: ActiveRings::new(rings.len()),
             resources: Resources::default(),

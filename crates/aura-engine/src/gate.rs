@@ -22,6 +22,8 @@ const NOBODY: usize = 0;
 #[derive(Debug)]
 pub(crate) struct Gate<T> {
     holder: AtomicUsize,
+    /// One thread only comes here: nobody can be inside but itself, and nobody waits.
+    one_thread: bool,
     waiters: AtomicU32,
     /// Somebody found it closed and went away. Whoever leaves takes the note and acts on it.
     note: AtomicBool,
@@ -38,9 +40,13 @@ pub(crate) struct Inside<'a, T> {
 }
 
 impl<T> Gate<T> {
-    pub(crate) fn new(inside: T) -> Self {
+    /// # Safety
+    ///
+    /// With `one_thread`, all calls come from one thread at a time.
+    pub(crate) unsafe fn new(inside: T, one_thread: bool) -> Self {
         Self {
             holder: AtomicUsize::new(NOBODY),
+            one_thread,
             waiters: AtomicU32::new(0),
             note: AtomicBool::new(false),
             mutex: Mutex::new(()),
@@ -53,6 +59,13 @@ impl<T> Gate<T> {
     #[inline]
     pub(crate) fn try_enter(&self) -> Option<Inside<'_, T>> {
         let me = thread_token();
+        if self.one_thread {
+            let free = self.holder.load(Ordering::Relaxed) == NOBODY;
+            if free {
+                self.holder.store(me, Ordering::Relaxed);
+            }
+            return free.then(|| Inside { gate: self });
+        }
         let taken =
             self.holder.compare_exchange(NOBODY, me, Ordering::SeqCst, Ordering::Relaxed).is_ok();
         taken.then(|| Inside { gate: self }) // Lazily: dropping a guard opens the gate.
@@ -158,6 +171,10 @@ impl<T> DerefMut for Inside<'_, T> {
 impl<T> Drop for Inside<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        if self.gate.one_thread {
+            self.gate.holder.store(NOBODY, Ordering::Relaxed);
+            return;
+        }
         self.gate.holder.store(NOBODY, Ordering::SeqCst);
         if self.gate.waiters.load(Ordering::SeqCst) > 0 {
             // Taking the mutex makes sure that a waiter which found the gate closed sleeps.
@@ -172,9 +189,14 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    fn gate<T>(inside: T) -> Gate<T> {
+        // SAFETY: for several threads.
+        unsafe { Gate::new(inside, false) }
+    }
+
     #[test]
     fn one_thread_is_inside_at_a_time_and_all_get_their_turn() {
-        let gate = Gate::new(0u64);
+        let gate = gate(0u64);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
@@ -189,7 +211,7 @@ mod tests {
 
     #[test]
     fn waiting_ends_at_the_deadline_and_the_holder_is_known() {
-        let gate = Gate::new(());
+        let gate = gate(());
         let inside = gate.try_enter();
         assert!(inside.is_some() && gate.is_mine());
         std::thread::scope(|scope| {

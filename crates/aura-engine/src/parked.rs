@@ -39,6 +39,12 @@ impl Parked {
         self.len == 0
     }
 
+    /// Whether anybody waits, inside or outside.
+    #[inline]
+    pub(crate) fn has_any(&self) -> bool {
+        self.len > 0 || !self.outside.is_empty()
+    }
+
     /// Wakes a task when slots are freed.
     pub(crate) fn wait_outside(&mut self, waker: Waker) {
         self.outside.push(waker);
@@ -106,12 +112,7 @@ impl<B: Backend> Engine<B> {
 
     /// Queues parked operations for the kernel as long as there are permits, and returns those
     /// that nobody waits for any more, to be given to [`bury`](Self::bury). By the reaping thread.
-    #[inline]
     pub(crate) fn admit(&self, index: usize, end: &mut PushEnd, now_ns: u64) -> Vec<u32> {
-        if end.parked.is_empty() { Vec::new() } else { self.admit_some(index, end, now_ns) }
-    }
-
-    fn admit_some(&self, index: usize, end: &mut PushEnd, now_ns: u64) -> Vec<u32> {
         let ring = &self.rings[index];
         let mut abandoned = Vec::new();
         while !end.parked.is_empty() && ring.has_permit() {

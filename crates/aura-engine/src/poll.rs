@@ -18,9 +18,10 @@ use crate::error::{Error, Result};
 use crate::explain;
 use crate::gate::Inside;
 use crate::handle::{Handle, Label, SlotName};
+use crate::lock::Guard;
 use crate::log::say;
 use crate::repeat::Repeat;
-use crate::ring::{BATCH, EngineRing, add};
+use crate::ring::{BATCH, EngineRing, PushEnd, add};
 use crate::slot::{Completed, REGISTERED_BUFFER, Slot};
 use crate::tuner::Tuner;
 
@@ -179,7 +180,10 @@ impl<B: Backend> Engine<B> {
         if self.wake_pending.load(Ordering::Relaxed) {
             poller.woken |= self.take_wake();
         }
-        let mut processed = self.deliver_stash(poller) + self.take_up_put_off(poller);
+        let mut processed = self.deliver_stash(poller);
+        if !poller.put_off.is_empty() {
+            processed += self.take_up_put_off(poller);
+        }
         if self.is_closed() {
             processed += self.dismiss_parked(libc::ESHUTDOWN);
         }
@@ -230,13 +234,18 @@ impl<B: Backend> Engine<B> {
         while processed < ring.backend.entries() as usize {
             let mut batch = std::mem::take(&mut poller.batch);
             let taken = self.take_batch(poller, index, &mut batch);
+            let mut more = taken == BATCH;
             if taken > 0 {
                 processed += batch.done.len();
-                self.deliver(index, &batch);
+                // What the callbacks submitted may have completed as it was handed over.
+                more |= self.deliver(index, &batch);
             }
             poller.batch = batch;
-            if taken > 0 {
+            if more {
                 continue;
+            }
+            if taken > 0 {
+                break;
             }
             if !entered && ring.backend.needs_enter() {
                 entered = true;
@@ -379,12 +388,13 @@ impl<B: Backend> Engine<B> {
         Fate::Over(Done { slot: name.slot, result })
     }
 
-    /// Calls back, frees the slots, and hands over what the callbacks queued on this ring.
-    pub(crate) fn deliver(&self, index: usize, batch: &Batch) {
+    /// Calls back, frees the slots, and hands over what the callbacks queued on this ring, or what
+    /// waited for a permit; whether there was anything.
+    pub(crate) fn deliver(&self, index: usize, batch: &Batch) -> bool {
         let ring = &self.rings[index];
         let done = batch.done();
         if done.is_empty() {
-            return;
+            return false;
         }
         self.dispatching_ns.store(batch.now_ns, Ordering::Relaxed);
         self.attention.begin_callbacks();
@@ -404,7 +414,23 @@ impl<B: Backend> Engine<B> {
         let mut end = ring.lock();
         // SAFETY: under the lock, on the reaping thread, after their callbacks.
         unsafe { ring.slots.retire(&mut end.free, done.iter().map(|done| done.slot)) };
-        let abandoned = self.admit(index, &mut end, batch.now_ns);
+        let waiting = end.parked.has_any();
+        if waiting {
+            self.let_in(index, end, batch.now_ns);
+            return true;
+        }
+        let queued = std::mem::take(&mut end.batched);
+        drop(end);
+        if queued > 0 {
+            self.hand_over(index, queued);
+        }
+        queued > 0
+    }
+
+    /// Admits those who wait, hands over what is queued, and wakes tasks that found no slot.
+    #[cold]
+    fn let_in(&self, index: usize, mut end: Guard<'_, PushEnd>, now_ns: u64) {
+        let abandoned = self.admit(index, &mut end, now_ns);
         let outside = end.parked.take_outside();
         let queued = std::mem::take(&mut end.batched);
         drop(end);

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use io_uring::{IoUring, Probe, types};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io_uring::{IoringEnterFlags, io_uring_enter};
 
 use crate::config::{Features, RingConfig};
 use crate::cqe::Cqe;
@@ -185,8 +186,20 @@ impl Ring {
     ///
     /// The kernel's answer. `EAGAIN` and `EBUSY` are temporary (no memory; completions waiting to
     /// be reaped); nothing is lost, what was not taken stays queued.
+    #[inline]
     pub fn submit(&self) -> io::Result<u32> {
-        self.uring.submit().map(|taken| taken as u32)
+        if self.features.sqpoll || self.queues.sq_flags() & SQ_CQ_OVERFLOW != 0 {
+            return self.uring.submit().map(|taken| taken as u32);
+        }
+        self.enter(0, IoringEnterFlags::empty())
+    }
+
+    /// Enters the kernel with all that is queued. Without submission polling.
+    #[inline]
+    fn enter(&self, want: u32, flags: IoringEnterFlags) -> io::Result<u32> {
+        let queued = self.queues.sq_tail().wrapping_sub(self.queues.sq_head());
+        // SAFETY: what is queued was pushed by `push`, whose callers vouch for its memory.
+        Ok(unsafe { io_uring_enter(self, queued, want, flags)? })
     }
 
     /// Hands the queued operations to the kernel and blocks until a completion is ready, the
@@ -201,6 +214,9 @@ impl Ring {
         let start = timeout.map(|_| Instant::now());
         let submitter = self.uring.submitter();
         let entered = match timeout {
+            None if !self.features.sqpoll => {
+                self.enter(1, IoringEnterFlags::GETEVENTS).map(|taken| taken as usize)
+            }
             None => submitter.submit_and_wait(1),
             Some(limit) if self.features.timed_wait => {
                 let limit = types::Timespec::from(limit);
