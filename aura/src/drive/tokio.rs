@@ -1,8 +1,9 @@
 //! Processing completions inside a tokio runtime, without another thread.
 //!
-//! This file is `unsafe` where it promises tokio that a descriptor stays open.
+//! This file is `unsafe` where it promises tokio that a descriptor stays open, and where it names
+//! the engine's.
 
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use tokio::io::Interest;
@@ -60,9 +61,12 @@ impl Engine {
             Error::InvalidArgument("drive_with_tokio was called outside a tokio runtime")
         })?;
         let fd = self.inner.poll_fd().map_err(Error::of_call)?;
-        let watched = Watched { fd, _engine: self.inner.clone() };
-        // SAFETY: the descriptor belongs to the engine, closes with it, and is always the same.
-        let watch = || unsafe { AsyncFd::register_with_interest(watched, Interest::READABLE) };
+        // A number of its own: a runtime watches each but once, and it may not yet have heard that
+        // an earlier driver has ended.
+        // SAFETY: the engine has the descriptor open.
+        let own = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()?;
+        // SAFETY: it is owned, so it is open and always the same.
+        let watch = || unsafe { AsyncFd::register_with_interest(own, Interest::READABLE) };
         // Tokio panics in a runtime without I/O.
         let watched = std::panic::catch_unwind(std::panic::AssertUnwindSafe(watch))
             .map_err(|_| {
@@ -76,19 +80,7 @@ impl Engine {
     }
 }
 
-/// The engine's descriptor, and the engine, which keeps it open.
-struct Watched {
-    fd: RawFd,
-    _engine: Arc<aura_engine::Engine>,
-}
-
-impl std::os::fd::AsRawFd for Watched {
-    fn as_raw_fd(&self) -> RawFd {
-        self.fd
-    }
-}
-
-async fn work(engine: Arc<aura_engine::Engine>, watched: AsyncFd<Watched>) {
+async fn work(engine: Arc<aura_engine::Engine>, watched: AsyncFd<OwnedFd>) {
     while let Ok(mut ready) = watched.readable().await {
         loop {
             match engine.poll() {

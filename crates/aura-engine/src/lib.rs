@@ -7,10 +7,10 @@
 //! | `engine`, `config` | what an engine is made of; settings and their checks |
 //! | `op` | operations with checked arguments |
 //! | `submit`, `batch`, `select` | the way in: choosing a ring, slots, batches, cancelling |
-//! | `poll`, `wait` | the way out: processing completions, sleeping, the event loop |
+//! | `poll`, `account`, `wait` | the way out: processing completions, sleeping, the event loop |
 //! | `room`, `repeat` | room for a submission at the limit; operations that have to be repeated |
 //! | `attention` | how submitters and a sleeping poller do not miss each other |
-//! | `slot`, `tenant`, `handle`, `directory` | where an operation lives, and the names it has |
+//! | `slot`, `slots`, `tenant`, `handle`, `directory` | where an operation lives, and the names it has |
 //! | `awaited`, `parked`, `drive` | operations for futures; their queue at the limit; who polls |
 //! | `ring`, [`backend`] | one ring; the interface to the kernel |
 //! | `resources`, `files`, `slabs` | registered buffers, files, and memory of the pool |
@@ -19,6 +19,7 @@
 //! | `explain` | words for `EINVAL` from direct I/O |
 //! | `lock`, `gate`, `mapping`, `clock`, [`log`], `error` | tools |
 
+mod account;
 mod attention;
 mod awaited;
 pub mod backend;
@@ -47,6 +48,7 @@ mod select;
 mod shutdown;
 mod slabs;
 mod slot;
+mod slots;
 mod stats;
 mod submit;
 mod tenant;

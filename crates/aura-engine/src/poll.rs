@@ -8,21 +8,19 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
-use aura_ring::{Cqe, Parts};
+use aura_ring::Cqe;
 
 use crate::Completion;
+use crate::account::{Batch, Done};
 use crate::backend::Backend;
-use crate::clock;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::explain;
 use crate::gate::Inside;
-use crate::handle::{Handle, Label, SlotName};
+use crate::handle::{Handle, SlotName};
 use crate::lock::Guard;
 use crate::log::say;
-use crate::repeat::Repeat;
-use crate::ring::{BATCH, EngineRing, PushEnd, add};
-use crate::slot::{Completed, REGISTERED_BUFFER, Slot};
+use crate::ring::{BATCH, PushEnd};
+use crate::slot::Slot;
 use crate::tuner::Tuner;
 
 /// What the thread inside the gate works with.
@@ -46,7 +44,7 @@ pub(crate) struct Poller {
     /// it is worth looking for completions before sleeping.
     pub(crate) completes_inline: bool,
     /// Operations were queued once more, and wait to be handed over.
-    repeats: bool,
+    pub(crate) repeats: bool,
     /// Completions of operations that are to be queued once more when there is room, with their
     /// rings. They are accounted for then.
     pub(crate) put_off: Vec<(usize, Cqe)>,
@@ -56,37 +54,6 @@ pub(crate) struct Poller {
 
 /// Often enough against the ten seconds after which the pool calls memory idle.
 const REAP_POOL_EVERY_NS: u64 = 1_000_000_000;
-
-/// A sleep that ends sooner was none: no device answers in that time.
-const INLINE_NS: u64 = 8_000;
-
-/// A completed operation whose callback is to be called.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Done {
-    slot: u32,
-    result: i32,
-}
-
-/// What became of an operation whose completion was taken.
-enum Fate {
-    /// Its callback is to be called.
-    Over(Done),
-    /// It was queued once more.
-    Repeated,
-    /// It is to be queued once more when there is room.
-    PutOff,
-    Unknown,
-}
-
-/// A batch of them. Its memory is used again and again.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    /// Where completions are taken to: room for [`BATCH`].
-    cqes: Vec<Cqe>,
-    done: Vec<Done>,
-    /// When they were taken.
-    now_ns: u64,
-}
 
 /// A stay inside the gate. Whoever found it closed meanwhile is made to come again.
 pub(crate) struct Visit<'e, B: Backend> {
@@ -225,18 +192,19 @@ impl<B: Backend> Engine<B> {
         }
     }
 
-    /// At most as many as the ring has entries, so that callbacks which submit again and again
-    /// cannot keep the other rings from their turn.
+    /// At most as many as were in flight when it began (or a batch), so that callbacks which submit
+    /// again and again cannot keep the other rings from their turn.
     fn process_ring(&self, poller: &mut Poller, index: usize) -> usize {
         let ring = &self.rings[index];
         let mut processed = 0;
         let mut entered = false;
-        while processed < ring.backend.entries() as usize {
+        let most = (ring.in_flight() as usize).max(BATCH);
+        while processed < most {
             let mut batch = std::mem::take(&mut poller.batch);
             let taken = self.take_batch(poller, index, &mut batch);
             let mut more = taken == BATCH;
             if taken > 0 {
-                processed += batch.done.len();
+                processed += batch.done().len();
                 // What the callbacks submitted may have completed as it was handed over.
                 more |= self.deliver(index, &batch);
             }
@@ -268,126 +236,6 @@ impl<B: Backend> Engine<B> {
         processed
     }
 
-    /// Takes a batch off the ring's queue and accounts for it: permits are released here.
-    pub(crate) fn take_batch(&self, poller: &mut Poller, index: usize, batch: &mut Batch) -> usize {
-        let ring = &self.rings[index];
-        // SAFETY: this thread is inside the gate, so it is the only one reaping.
-        let taken = unsafe { ring.backend.reap(&mut batch.cqes) };
-        if taken > 0 {
-            self.account_for(poller, index, batch, taken);
-        }
-        taken
-    }
-
-    /// Accounts for the first `taken` completions of a batch, and lists those whose callbacks are
-    /// to be called.
-    pub(crate) fn account_for(
-        &self,
-        poller: &mut Poller,
-        index: usize,
-        batch: &mut Batch,
-        taken: usize,
-    ) {
-        let ring = &self.rings[index];
-        batch.done.clear();
-        let now_ns = clock::now_ns();
-        let slept = std::mem::take(&mut poller.slept);
-        if slept {
-            poller.completes_inline = now_ns.saturating_sub(poller.parked_at_ns) < INLINE_NS;
-        }
-        poller.tuner.at_work(now_ns, slept);
-        self.note_peaks(ring, poller);
-        batch.now_ns = now_ns;
-        let Tuner { epoch_ns, target_ns, .. } = poller.tuner;
-        let mut sums = Sums { now_ns, epoch_ns, target_ns, ..Sums::default() };
-        for position in 0..taken {
-            let cqe = batch.cqes[position];
-            match Label::decode(cqe.user_data) {
-                Label::Operation(name) => match self.account(ring, name, cqe.result, &mut sums) {
-                    Fate::Over(done) => batch.done.push(done),
-                    Fate::Repeated => poller.repeats = true,
-                    Fate::PutOff => poller.put_off.push((index, cqe)),
-                    Fate::Unknown => {}
-                },
-                Label::Wake => {
-                    poller.wake_armed = false;
-                    poller.woken |= self.take_wake();
-                }
-                Label::Cancel => {}
-            }
-        }
-        add(&ring.completion.bytes, sums.bytes);
-        add(&ring.completion.failed, sums.failed);
-        add(&ring.completion.registered, sums.registered);
-        poller.tuner.latency_sum_ns += sums.latency_ns;
-        poller.tuner.samples += sums.samples;
-        poller.tuner.over_target += sums.over_target;
-        // Last, and with release: a submitter that sees the permits sees the slots' state too.
-        let completed = ring.completion.completed.load(Ordering::Relaxed) + batch.done.len() as u64;
-        ring.completion.completed.store(completed, Ordering::Release);
-        self.tick(poller, now_ns);
-    }
-
-    /// Before anything is accounted for: what is in flight falls only while it is.
-    fn note_peaks(&self, ring: &EngineRing<B>, poller: &mut Poller) {
-        let on_ring = u32::try_from(ring.in_flight()).unwrap_or(u32::MAX);
-        if on_ring > ring.completion.peak.load(Ordering::Relaxed) {
-            ring.completion.peak.store(on_ring, Ordering::Relaxed);
-        }
-        let in_flight = self.active.iter().map(|ring| self.rings[ring].in_flight()).sum();
-        if in_flight > self.peak_in_flight.load(Ordering::Relaxed) {
-            self.peak_in_flight.store(in_flight, Ordering::Relaxed);
-        }
-        poller.tuner.in_flight_max = poller.tuner.in_flight_max.max(in_flight);
-    }
-
-    /// Accounts for one completion.
-    #[inline]
-    fn account(&self, ring: &EngineRing<B>, name: SlotName, result: i32, sums: &mut Sums) -> Fate {
-        let slot = match ring.slots.get(name.slot) {
-            Some(slot) if slot.is_in_flight(name.generation) => slot,
-            _ => {
-                say!(Error, "a completion of an unknown operation ({name:?}): {result}");
-                return Fate::Unknown;
-            }
-        };
-        if result < 0 {
-            if result == -libc::EINVAL && !self.misalignment_said.load(Ordering::Relaxed) {
-                // SAFETY: its completion is in our hands.
-                let operation = unsafe { slot.sqe() }.parts();
-                let fd = if Parts::FIXED_FILE & operation.flags == 0 { operation.fd } else { -1 };
-                if let Some(misaligned) = explain::misalignment(slot.kind(), fd, &operation) {
-                    say!(Warning, "{misaligned}; later ones are not reported");
-                    self.misalignment_said.store(true, Ordering::Relaxed);
-                }
-            }
-            // SAFETY: its completion is in our hands.
-            match unsafe { self.repeat(ring, slot, result) } {
-                Repeat::No => {}
-                Repeat::Queued => return Fate::Repeated,
-                Repeat::NoRoom => return Fate::PutOff,
-            }
-        }
-        // SAFETY: as above, and this thread is the reaping one.
-        let Completed { kind, flags, submitted_ns } = unsafe { slot.complete() };
-        let latency_ns = sums.now_ns.saturating_sub(submitted_ns);
-        if result < 0 {
-            sums.failed += 1;
-        } else if kind.transfers_data() {
-            sums.bytes += result as u64;
-            if submitted_ns >= sums.epoch_ns {
-                sums.samples += 1;
-                sums.over_target += u64::from(latency_ns > sums.target_ns);
-                ring.histogram.record(latency_ns);
-            } else {
-                ring.histogram.record_cumulative_only(latency_ns);
-            }
-        }
-        sums.latency_ns += latency_ns;
-        sums.registered += u64::from(flags & REGISTERED_BUFFER != 0);
-        Fate::Over(Done { slot: name.slot, result })
-    }
-
     /// Calls back, frees the slots, and hands over what the callbacks queued on this ring, or what
     /// waited for a permit; whether there was anything.
     pub(crate) fn deliver(&self, index: usize, batch: &Batch) -> bool {
@@ -396,7 +244,7 @@ impl<B: Backend> Engine<B> {
         if done.is_empty() {
             return false;
         }
-        self.dispatching_ns.store(batch.now_ns, Ordering::Relaxed);
+        self.dispatching_ns.store(batch.now_ns(), Ordering::Relaxed);
         self.attention.begin_callbacks();
         CALLBACK_DEPTH.with(|depth| depth.set(depth.get() + 1));
         for &Done { slot: number, result } in done {
@@ -416,7 +264,7 @@ impl<B: Backend> Engine<B> {
         unsafe { ring.slots.retire(&mut end.free, done.iter().map(|done| done.slot)) };
         let waiting = end.parked.has_any();
         if waiting {
-            self.let_in(index, end, batch.now_ns);
+            self.let_in(index, end, batch.now_ns());
             return true;
         }
         let queued = std::mem::take(&mut end.batched);
@@ -480,13 +328,13 @@ impl<B: Backend> Engine<B> {
 
     /// Housekeeping, when it is due: every few milliseconds.
     #[inline]
-    fn tick(&self, poller: &mut Poller, now_ns: u64) {
+    pub(crate) fn tick(&self, poller: &mut Poller, now_ns: u64) {
         if now_ns >= poller.reap_pool_at_ns {
             poller.reap_pool_at_ns = now_ns + REAP_POOL_EVERY_NS;
             self.pool.reap();
         }
         if poller.tuner.is_due(now_ns) {
-            let total = self.rings.iter().map(EngineRing::in_flight).sum();
+            let total = self.in_flight();
             self.selector.set_average(total);
             poller.tuner.close_if_due(now_ns, &self.rings, &self.published);
         }
@@ -502,39 +350,5 @@ impl<B: Backend> Engine<B> {
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
             std::mem::forget(again);
         }
-    }
-}
-
-/// What a batch adds to the counters, and what its operations are judged by.
-#[derive(Default)]
-struct Sums {
-    now_ns: u64,
-    epoch_ns: u64,
-    target_ns: u64,
-    bytes: u64,
-    failed: u64,
-    registered: u64,
-    latency_ns: u64,
-    samples: u64,
-    over_target: u64,
-}
-
-impl Batch {
-    pub(crate) fn new() -> Self {
-        Self { cqes: vec![Cqe::default(); BATCH], done: Vec::with_capacity(BATCH), now_ns: 0 }
-    }
-
-    /// One that was put off, to be accounted for now.
-    pub(crate) fn of_cqe(cqe: Cqe) -> Self {
-        Self { cqes: vec![cqe], done: Vec::new(), now_ns: 0 }
-    }
-
-    /// One that was accounted for earlier, to be delivered now.
-    pub(crate) fn of(done: Done) -> Self {
-        Self { cqes: Vec::new(), done: vec![done], now_ns: clock::now_ns() }
-    }
-
-    pub(crate) fn done(&self) -> &[Done] {
-        &self.done
     }
 }

@@ -3,11 +3,12 @@
 //!
 //! This file is `unsafe` where it repeats an operation on memory that its submitter vouched for.
 
+use crate::account::Batch;
 use crate::backend::Backend;
 use crate::engine::Engine;
 use crate::handle::{Label, SlotName};
 use crate::op::OpKind;
-use crate::poll::{Batch, Poller};
+use crate::poll::Poller;
 use crate::ring::EngineRing;
 use crate::slot::{CANCEL_ASKED, CHAINED, REPEATS_MAX, Slot};
 

@@ -19,7 +19,7 @@ use crate::handle::MAX_SLOTS;
 use crate::lock::{Guard, Guarded};
 use crate::parked::Parked;
 use crate::slabs::Fixed;
-use crate::slot::{FreeSlots, Slots};
+use crate::slots::{FreeSlots, Slots};
 
 /// Completions taken and processed at a time. More would lengthen the time between a completion
 /// and its time stamp, fewer would read the clock more often.

@@ -3,9 +3,10 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::account::Batch;
 use crate::backend::Backend;
 use crate::engine::Engine;
-use crate::poll::{Batch, Poller, Visit};
+use crate::poll::{Poller, Visit};
 use crate::ring::EngineRing;
 
 impl<B: Backend> Engine<B> {

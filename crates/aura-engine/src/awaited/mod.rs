@@ -20,18 +20,22 @@
 //! that the slot may be another operation's. A future whose compare-and-swap fails knows that the
 //! poller is handing over, and waits for `state`, which takes it a few instructions.
 
+mod node;
+
 use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomPinned;
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use aura_ring::Ring;
 
-use crate::Completion;
+use node::{ABANDONED, Head, LOCKED, Node, Parcel, READY, WAITING};
+pub(crate) use node::{GivenUp, give_up_on, is_abandoned};
+
 use crate::backend::Backend;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -41,7 +45,6 @@ use crate::op::Op;
 use crate::ring::PushEnd;
 use crate::slot::Slot;
 use crate::submit::{AtLimit, Refusal};
-use crate::tenant::Tenant;
 
 /// What an awaited operation owns: a buffer, a path.
 pub trait Cargo: Send + 'static {
@@ -108,39 +111,6 @@ enum Stage {
     Submitted { ring: usize, name: SlotName },
     /// The outcome was handed out.
     Over,
-}
-
-/// What the poller writes to.
-#[repr(C)]
-struct Node<C: Cargo> {
-    head: Head,
-    parcel: UnsafeCell<MaybeUninit<Parcel<C>>>,
-}
-
-/// The part of a node that does not depend on what is owned.
-#[repr(C, align(8))]
-struct Head {
-    /// `WAITING`, `READY` or `LOST`.
-    state: AtomicU8,
-    result: UnsafeCell<i32>,
-    /// There while the operation has a slot. The poller copies it out and leaves the bytes as
-    /// they are; whoever sees that it is done takes them for gone.
-    waker: UnsafeCell<Option<Waker>>,
-}
-
-const WAITING: u8 = 0;
-const READY: u8 = 1;
-/// The engine gave up; what the operation owns stays in its slot.
-const LOST: u8 = 2;
-
-const TAKEN: usize = 0;
-const ABANDONED: usize = 1;
-const LOCKED: usize = 2;
-
-/// What is in the slot: the cargo, and the keeper if the operation had to take one along.
-struct Parcel<C: Cargo> {
-    cargo: C,
-    keeper: Option<Arc<C::Keeper>>,
 }
 
 // SAFETY: what it owns is `Send` (`Cargo` demands it), the engine and the keeper are shared by
@@ -442,12 +412,15 @@ impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
         drop((!keeper.is_null()).then(|| unsafe { Arc::from_raw(keeper) }));
         let state = self.await_state();
         // SAFETY: the poller is done with the node. It has taken the waker with it, and put the
-        // parcel here if it says so; that is dropped once.
-        unsafe {
+        // parcel here if it says so; that is taken once.
+        let over = unsafe {
             self.node.head.waker.get().write(None);
-            if state == READY {
-                (*self.node.parcel.get()).assume_init_drop();
-            }
+            let parcel = &*self.node.parcel.get();
+            (state == READY).then(|| (parcel.assume_init_read(), *self.node.head.result.get()))
+        };
+        // It is over, and nobody has heard of it: as if it had been abandoned before.
+        if let Some((parcel, result)) = over {
+            parcel.cargo.abandoned(result);
         }
     }
 }
@@ -462,95 +435,6 @@ impl<C: Cargo, B: Backend> Drop for Awaited<'_, C, B> {
             Stage::Submitted { ring, name } => self.abandon(ring, name),
             Stage::Over => {}
         }
-    }
-}
-
-impl<C: Cargo> Tenant for Parcel<C> {
-    const AWAITED: bool = true;
-
-    #[inline]
-    fn complete(self, word: &AtomicPtr<()>, completion: Completion) {
-        let waiting = take(word);
-        if waiting.addr() & ABANDONED != 0 {
-            let keeper = waiting.map_addr(|address| address & !ABANDONED);
-            // SAFETY: `abandon` made it from an `Arc` of this type.
-            let keeper =
-                (!keeper.is_null()).then(|| unsafe { Arc::from_raw(keeper.cast::<C::Keeper>()) });
-            self.cargo.abandoned(completion.result);
-            drop((keeper, self.keeper));
-            return;
-        }
-        let node = waiting.cast::<Node<C>>();
-        // SAFETY: the word held the address of a node, which is not dropped before `state` says
-        // that this is done; taking the word made it ours.
-        unsafe {
-            (*(*node).parcel.get()).write(self);
-            finish(node.cast(), completion.result, READY);
-        }
-    }
-}
-
-/// Takes the slot's word: what it leads to is the caller's now.
-#[inline]
-fn take(word: &AtomicPtr<()>) -> *mut () {
-    let taken = std::ptr::without_provenance_mut(TAKEN);
-    loop {
-        let present = word.load(Ordering::Relaxed);
-        if present.addr() == LOCKED {
-            std::hint::spin_loop();
-        } else if word
-            .compare_exchange_weak(present, taken, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
-        {
-            return present;
-        }
-    }
-}
-
-/// Tells a future that its operation is over.
-///
-/// # Safety
-///
-/// The caller has taken the word that led to this head; it does not use the node afterwards.
-#[inline]
-unsafe fn finish(head: *mut Head, result: i32, state: u8) {
-    // SAFETY: by contract; the waker is copied out once, and whoever sees `state` forgets it.
-    let waker = unsafe {
-        *(*head).result.get() = result;
-        let waker = (*head).waker.get().read();
-        (*head).state.store(state, Ordering::Release);
-        waker
-    };
-    if let Some(waker) = waker {
-        waker.wake();
-    }
-}
-
-/// Whether the future of the operation with this word has been dropped.
-pub(crate) fn is_abandoned(word: &AtomicPtr<()>) -> bool {
-    word.load(Ordering::Relaxed).addr() & ABANDONED != 0
-}
-
-/// A future whose operation stays in the kernel, but that is to end all the same.
-pub(crate) struct GivenUp(*mut Head);
-
-/// Parts an operation from its future; what the operation owns stays in the slot. By the thread
-/// inside the gate, under the ring's lock.
-pub(crate) fn give_up_on(word: &AtomicPtr<()>) -> Option<GivenUp> {
-    let waiting = take(word);
-    if waiting.addr() == TAKEN || waiting.addr() & ABANDONED != 0 {
-        word.store(waiting, Ordering::Release);
-        return None;
-    }
-    word.store(std::ptr::without_provenance_mut(ABANDONED), Ordering::Release);
-    Some(GivenUp(waiting.cast()))
-}
-
-impl GivenUp {
-    /// Tells the future. Without the lock, because it is woken.
-    pub(crate) fn tell(self) {
-        // SAFETY: the word was taken, and led to a node, which begins with its head.
-        unsafe { finish(self.0, -libc::ESHUTDOWN, LOST) };
     }
 }
 
