@@ -5,46 +5,45 @@
 //! cargo run --release -p aura --example quickstart -- FILE
 //! ```
 //!
-//! `unsafe`, because the compiler cannot see that the buffer outlives the read.
+//! With one driver instead of a choice, `main` is `aura::block_on(&engine, quickstart(..))`.
 
-use std::error::Error;
-use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::process::ExitCode;
+use std::sync::Arc;
 
-use aura::Engine;
+use aura::{Engine, OpenOptions};
+use support::Outcome;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let path = match std::env::args_os().nth(1) {
-        Some(argument) if argument == "--help" || argument == "-h" => {
-            println!("usage: quickstart [FILE]\n\nReads the first 4 KiB of FILE.");
-            return Ok(());
-        }
-        Some(argument) => PathBuf::from(argument),
-        None => std::env::current_exe()?,
-    };
+mod support;
 
-    // Declared before the engine, so closed after it: the descriptor stays good for every read.
-    let file = File::open(&path)?;
+const USAGE: &str = "\
+usage: quickstart [FILE] [--driver DRIVER]
 
-    let engine = Engine::new()?; // There is nothing to set up: it tunes itself.
+Reads the first 4 KiB of FILE.";
+
+fn main() -> ExitCode {
+    support::main_with_driver(USAGE, |driver, arguments| {
+        let path = match arguments {
+            [] => std::env::current_exe()?,
+            [path] => PathBuf::from(path),
+            _ => return Err("it takes one file; try --help".into()),
+        };
+        let engine = Arc::new(Engine::new()?); // There is nothing to set up: it tunes itself.
+        let reading = quickstart(Arc::clone(&engine), path.clone());
+        driver.run(&engine, reading).map_err(|failure| failure.about(&path))
+    })
+}
+
+async fn quickstart(engine: Arc<Engine>, path: PathBuf) -> Outcome {
+    let file = engine.open(&path, OpenOptions::new().read(true)).await?;
     let buffer = engine.allocate_buffer(4096)?; // Aligned, from the engine's pool.
-    let (memory, len) = (buffer.to_ref(), buffer.len());
 
-    let (sender, completions) = mpsc::channel();
-    // SAFETY: the callback owns the buffer. So it lives until the callback runs, and nobody else
-    // can touch it before the callback sends it back.
-    unsafe {
-        engine.read(file.as_raw_fd(), memory, len, 0, move |result| {
-            let _ = sender.send((result, buffer));
-        })?;
-    }
-    engine.wait(-1)?; // Callbacks run in here, on this thread.
+    // The buffer goes in and comes back. It is the operation's in between, so nobody can touch it,
+    // and nothing goes wrong if this future is dropped here.
+    let (bytes, buffer) = file.read_at(buffer, 0).await?;
 
-    let (result, buffer) = completions.recv()?;
-    let bytes = &buffer.as_slice()[..result?]; // Fewer than 4096 if the file is smaller.
-    println!("read {} bytes of {}", bytes.len(), path.display());
-    println!("{:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(32)]));
+    let data = &buffer.as_slice()[..bytes]; // Fewer than 4096 if the file is smaller.
+    println!("read {bytes} bytes of {}", path.display());
+    println!("{:?}", String::from_utf8_lossy(&data[..bytes.min(32)]));
     Ok(())
 }

@@ -4,25 +4,18 @@
 //! cargo run --release -p aura --example vectored_io                  # a file of its own
 //! cargo run --release -p aura --example vectored_io -- NEW-FILE
 //! ```
-//!
-//! `unsafe`, because the compiler cannot see that the buffers, and the array that describes them,
-//! outlive the operation.
 
-use std::error::Error;
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::Arc;
 
-use aura::{Buffer, Engine, RequestHandle, iovec};
+use aura::{Engine, OpenOptions};
 use support::{Outcome, check};
 
 mod support;
 
 const USAGE: &str = "\
-usage: vectored_io [FILE]
+usage: vectored_io [FILE] [--driver DRIVER]
 
 Writes a record to FILE, which must not exist yet, by one operation, and reads it by another.
 Without FILE it uses a temporary one.";
@@ -32,124 +25,43 @@ const BODY_BYTES: usize = 100_000;
 const TRAILER: &[u8] = b"\nend of record\n";
 
 fn main() -> ExitCode {
-    support::main(USAGE, vectored_io)
+    support::main_with_driver(USAGE, |driver, arguments| {
+        let folder = tempfile::tempdir()?;
+        let path = match arguments {
+            [] => folder.path().join("record"),
+            [path] => PathBuf::from(path),
+            _ => return Err("it takes one file; try --help".into()),
+        };
+        let engine = Arc::new(Engine::new()?);
+        driver.run(&engine, vectored_io(Arc::clone(&engine), path))
+    })
 }
 
-fn vectored_io(arguments: &[OsString]) -> Outcome {
-    // Declared before the engine, so closed after it: the descriptor stays good while in use.
-    let file = match arguments {
-        [] => tempfile::tempfile()?,
-        [path] => OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(path)
-            .map_err(|error| format!("{}: {error}", path.display()))?,
-        _ => return Err("it takes one file; try --help".into()),
-    };
-    let fd = file.as_raw_fd();
-    let engine = Engine::new()?;
+async fn vectored_io(engine: Arc<Engine>, path: PathBuf) -> Outcome {
+    let options = OpenOptions::new().read(true).write(true).create_new(true);
+    let opened = engine.open(&path, options).await;
+    let file = opened.map_err(|error| format!("{}: {error}", path.display()))?;
 
     let mut body = vec![0; BODY_BYTES];
     support::fill(&mut body, 0);
     let record = [HEADER, &body, TRAILER].concat();
 
     println!("Three buffers");
-    let mut sources = Vec::new();
-    for part in [HEADER, &body, TRAILER] {
-        let mut buffer = engine.allocate_buffer(part.len())?;
-        buffer.as_mut_slice().copy_from_slice(part);
-        sources.push(buffer);
-    }
-    transfer(&engine, sources, |array, offset, callback| {
-        // SAFETY: `transfer` keeps the array and the buffers until the callback runs.
-        unsafe { engine.writev(fd, array, offset, callback) }
-    })?;
-    check("became one record", content(&file)? == record)?;
+    // An array of buffers of one type, or a vector of them; they come back as they went in.
+    let parts = [HEADER.to_vec(), body, TRAILER.to_vec()];
+    let (written, parts) = file.writev_at(parts, 0).await?;
+    check("were written as one record", written == record.len())?;
+    check("came back", parts.concat() == record)?;
+    check("are the file", std::fs::read(&path)? == record)?;
 
     println!("The record");
-    // Cut elsewhere: that is up to the reader.
-    let first = engine.allocate_buffer(record.len() / 2)?;
-    let second = engine.allocate_buffer(record.len() - first.len())?;
-    let parts = transfer(&engine, vec![first, second], |array, offset, callback| {
-        // SAFETY: `transfer` keeps the array and the buffers until the callback runs.
-        unsafe { engine.readv(fd, array, offset, callback) }
-    })?;
-    let parts: Vec<&[u8]> = parts.iter().map(Buffer::as_slice).collect();
-    check("was scattered over two buffers", parts.concat() == record)?;
+    // Cut elsewhere: that is up to the reader. Empty vectors are filled up to their capacity.
+    let middle = record.len() / 2;
+    let halves = [Vec::with_capacity(middle), Vec::with_capacity(record.len() - middle)];
+    let (read, halves) = file.readv_at(halves, 0).await?;
+    check("was read by one operation", read == record.len())?;
+    check("was scattered over two buffers", halves.concat() == record)?;
 
-    let stats = engine.stats()?;
-    let bytes = 2 * record.len() as i64;
-    check("took no more bytes than it has, both ways", stats.bytes_transferred() == bytes)
-}
-
-/// Buffers, and the array that describes them to the kernel.
-struct Vectors {
-    buffers: Vec<Buffer>,
-    array: Vec<iovec>,
-}
-
-// SAFETY: the pointers in the array are to the buffers beside it, which may be sent as well.
-unsafe impl Send for Vectors {}
-
-impl Vectors {
-    /// Describes the buffers, except for their first `done` bytes.
-    fn describe(&mut self, mut done: usize) {
-        self.array.clear();
-        for buffer in &mut self.buffers {
-            let skip = done.min(buffer.len());
-            done -= skip;
-            let rest = &mut buffer.as_mut_slice()[skip..];
-            if !rest.is_empty() {
-                let (iov_base, iov_len) = (rest.as_mut_ptr().cast(), rest.len());
-                self.array.push(iovec { iov_base, iov_len });
-            }
-        }
-    }
-}
-
-type Callback = Box<dyn FnOnce(aura::Result<usize>) + Send>;
-
-/// Transfers all bytes of the buffers from or to the beginning of a file, by as many operations as
-/// it takes (mostly one), and gives the buffers back.
-///
-/// The array that `submit` is given, and the buffers, stay valid and unused until the callback runs.
-fn transfer(
-    engine: &Engine,
-    buffers: Vec<Buffer>,
-    submit: impl Fn(&[iovec], i64, Callback) -> aura::Result<RequestHandle>,
-) -> Result<Vec<Buffer>, Box<dyn Error>> {
-    let total: usize = buffers.iter().map(Buffer::len).sum();
-    let vectors = Arc::new(Mutex::new(Vectors { buffers, array: Vec::new() }));
-    let (sender, completions) = mpsc::channel();
-    let mut done = 0;
-    while done < total {
-        {
-            // Locked to submit, not while the operation is in flight.
-            let mut vectors_now = vectors.lock().unwrap_or_else(PoisonError::into_inner);
-            vectors_now.describe(done);
-            support::retry_at_limit(engine, || {
-                let (share, sender) = (Arc::clone(&vectors), sender.clone());
-                let callback = Box::new(move |result| {
-                    drop(share); // Kept until here: the kernel is done with array and buffers.
-                    let _ = sender.send(result);
-                });
-                submit(&vectors_now.array, done as i64, callback)
-            })?;
-        }
-        engine.drain(-1)?;
-        match completions.recv()?? {
-            0 => return Err("the file ends, or takes no more data".into()),
-            bytes => done += bytes,
-        }
-    }
-    let mut vectors = vectors.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(std::mem::take(&mut vectors.buffers))
-}
-
-/// The bytes of a file, read without Aura.
-fn content(file: &File) -> std::io::Result<Vec<u8>> {
-    let mut bytes = vec![0; file.metadata()?.len() as usize];
-    file.read_exact_at(&mut bytes, 0)?;
-    Ok(bytes)
+    let bytes = engine.stats()?.bytes_transferred();
+    check("took no more bytes than it has, both ways", bytes == 2 * record.len() as i64)
 }

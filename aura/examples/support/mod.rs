@@ -2,8 +2,10 @@
 
 #![allow(dead_code, reason = "every example uses some of this, none uses all")]
 
-use std::error::Error;
+mod driver;
+
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,13 +13,37 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use aura::Engine;
+#[allow(unused_imports, reason = "every example uses some of this, none uses all")]
+pub(crate) use driver::{Driver, main_with_driver};
 use tempfile::TempDir;
 
-pub(crate) type Outcome = Result<(), Box<dyn Error>>;
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+/// Why an example failed: the text of any error, or a sentence of its own.
+#[derive(Debug)]
+pub(crate) struct Failure(String);
+
+impl Failure {
+    fn with_driver(self, name: &str) -> Self {
+        Self(format!("{} (with the driver {name})", self.0))
+    }
+
+    /// With what it was about in front.
+    pub(crate) fn about(self, path: &Path) -> Self {
+        Self(format!("{}: {}", path.display(), self.0))
+    }
+}
+
+/// So that `?` takes whatever has a text. (That is why a failure itself has none to display.)
+impl<E: fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// Runs an example with the arguments of the command line. `--help` prints the usage; an error
 /// becomes one line on stderr and a failure of the process.
-pub(crate) fn main(usage: &str, example: fn(&[OsString]) -> Outcome) -> ExitCode {
+pub(crate) fn main(usage: &str, example: impl FnOnce(&[OsString]) -> Outcome) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
         println!("{usage}");
@@ -25,8 +51,8 @@ pub(crate) fn main(usage: &str, example: fn(&[OsString]) -> Outcome) -> ExitCode
     }
     match example(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("failed: {error}");
+        Err(Failure(why)) => {
+            eprintln!("failed: {why}");
             ExitCode::FAILURE
         }
     }
@@ -84,7 +110,7 @@ pub(crate) fn make_sample(path: &Path, len: usize) -> Result<(), String> {
 }
 
 /// Makes samples of many lengths in several directories; returns how many bytes they have.
-pub(crate) fn make_sample_tree(root: &Path, files: usize) -> Result<u64, Box<dyn Error>> {
+pub(crate) fn make_sample_tree(root: &Path, files: usize) -> Outcome<u64> {
     let mut bytes = 0;
     for index in 0..files {
         let directory = root.join(format!("directory{}", index % 7));
@@ -115,20 +141,17 @@ fn sample_byte(position: u64) -> u8 {
 
 /// The two ends of a copy.
 pub(crate) struct CopyJob {
-    pub(crate) source: File,
-    pub(crate) target: File,
-    pub(crate) len: u64,
-    source_path: PathBuf,
-    target_path: PathBuf,
+    pub(crate) source: PathBuf,
+    pub(crate) target: PathBuf,
     /// Removes the files of a job without arguments.
     _folder: Option<TempDir>,
 }
 
 impl CopyJob {
     /// From `SOURCE TARGET`, or, without arguments, from a sample to another temporary file.
-    pub(crate) fn from_arguments(arguments: &[OsString]) -> Result<Self, Box<dyn Error>> {
-        let (source_path, target_path, folder) = match arguments {
-            [source, target] => (source.into(), target.into(), None),
+    pub(crate) fn from_arguments(arguments: &[OsString]) -> Outcome<Self> {
+        let (source, target, folder) = match arguments {
+            [source, target] => (PathBuf::from(source), PathBuf::from(target), None),
             [] => {
                 let folder = tempfile::tempdir()?;
                 let (source, target) = (folder.path().join("source"), folder.path().join("target"));
@@ -137,23 +160,19 @@ impl CopyJob {
             }
             _ => return Err("it takes SOURCE and TARGET, or nothing; try --help".into()),
         };
-        let source = open(&source_path)?;
-        let metadata = source.metadata()?;
-        if !metadata.is_file() {
-            return Err(format!("{}: not a regular file", source_path.display()).into());
+        if !open(&source)?.metadata()?.is_file() {
+            return Err(format!("{}: not a regular file", source.display()).into());
         }
         // Creating the target would empty the source.
-        if fs::canonicalize(&source_path)? == fs::canonicalize(&target_path).unwrap_or_default() {
+        if fs::canonicalize(&source)? == fs::canonicalize(&target).unwrap_or_default() {
             return Err("source and target are the same file".into());
         }
-        let target = File::create(&target_path)
-            .map_err(|error| format!("{}: {error}", target_path.display()))?;
-        Ok(Self { source, target, len: metadata.len(), source_path, target_path, _folder: folder })
+        Ok(Self { source, target, _folder: folder })
     }
 
     /// Compares the two files, without Aura.
     pub(crate) fn verify(&self) -> Outcome {
-        let same = fs::read(&self.source_path)? == fs::read(&self.target_path)?;
+        let same = fs::read(&self.source)? == fs::read(&self.target)?;
         if same { Ok(()) } else { Err("the copy differs from its source".into()) }
     }
 }
