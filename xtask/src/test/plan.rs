@@ -145,8 +145,13 @@ fn tests(name: &str, which: &[&str]) -> Step {
 /// How cargo is asked to name what it has built. Diagnostics stay readable.
 const MESSAGES: &str = "--message-format=json-render-diagnostics";
 
-/// One step per example that the log of the building step names. They run without arguments, in a
-/// folder of their own.
+/// What the source of an example calls if it can be run under several drivers of futures; then it
+/// is run under all of them.
+const TAKES_DRIVERS: &str = "main_with_driver(";
+const ALL_DRIVERS: [&str; 2] = ["--driver", "all"];
+
+/// One step per example that the log of the building step names. They run on files of their own, in
+/// a folder of their own.
 pub(super) fn examples(log: &Path, folder: &Path) -> io::Result<Vec<Step>> {
     let folder = folder.join("examples");
     fs::create_dir_all(&folder)?;
@@ -157,11 +162,13 @@ pub(super) fn examples(log: &Path, folder: &Path) -> io::Result<Vec<Step>> {
         let Some(program) = artifact.executable.filter(|_| artifact.target.is_example()) else {
             continue;
         };
+        let source = fs::read_to_string(&artifact.target.src_path)?;
+        let arguments = if source.contains(TAKES_DRIVERS) { &ALL_DRIVERS[..] } else { &[] };
         steps.push(Step {
             program: program.into_std_path_buf(),
             folder: folder.clone(),
             time_limit: EXAMPLE_LIMIT,
-            ..Step::cargo(&format!("example {}", artifact.target.name), [""; 0])
+            ..Step::cargo(&format!("example {}", artifact.target.name), arguments.iter().copied())
         });
     }
     steps.sort_by(|a, b| a.name.cmp(&b.name));
@@ -205,15 +212,18 @@ mod tests {
     }
 
     #[test]
-    fn built_examples_become_steps() {
+    fn built_examples_become_steps_under_every_driver_they_take() {
         let folder = std::env::temp_dir().join(format!("xtask-plan-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("writable");
         let log = folder.join("log");
+        let source = folder.join("source.rs");
+        fs::write(&source, "fn main() {}").expect("writable");
         let artifact = |kind: &str, executable: &str| {
+            let source = source.display();
             format!(
                 "{{\"reason\":\"compiler-artifact\",\"package_id\":\"a 1\",\"manifest_path\":\"/a\",\
                  \"target\":{{\"kind\":[\"{kind}\"],\"crate_types\":[\"bin\"],\"name\":\"cat\",\
-                 \"src_path\":\"/a\",\"edition\":\"2024\",\"doctest\":false,\"test\":false,\
+                 \"src_path\":\"{source}\",\"edition\":\"2024\",\"doctest\":false,\"test\":false,\
                  \"doc\":false}},\"profile\":{{\"opt_level\":\"1\",\"debug_assertions\":true,\
                  \"overflow_checks\":true,\"test\":false}},\"features\":[],\"filenames\":[],\
                  \"executable\":{executable},\"fresh\":true}}\n"
@@ -227,8 +237,13 @@ mod tests {
         ];
         fs::write(&log, text.concat()).expect("writable");
         let steps = examples(&log, &folder).expect("readable");
-        fs::remove_dir_all(&folder).expect("there");
         assert_eq!(steps.len(), 1);
         assert_eq!(steps[0].repeat(), "/t/cat");
+
+        fs::write(&source, "fn main() { support::main_with_driver(USAGE, cat) }")
+            .expect("writable");
+        let steps = examples(&log, &folder).expect("readable");
+        fs::remove_dir_all(&folder).expect("there");
+        assert_eq!(steps[0].repeat(), "/t/cat --driver all");
     }
 }
