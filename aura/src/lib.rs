@@ -11,18 +11,19 @@
 //! | [`IoBuf`], [`IoBufMut`], [`Slice`] | memory that operations can own |
 //! | [`block_on`], [`Poller`], [`Tasks`] | who makes the futures move; many of them at once |
 //! | [`Buffer`], [`BufferRef`] | memory from the engine's pool; a name for any memory |
-//! | [`RequestHandle`] | an operation in flight, with a callback |
+//! | [`RequestHandle`] | an operation in flight, with a callback: the layer below the futures |
 //! | [`Stats`], [`RingStats`], [`Histogram`], [`BufferStats`] | what the engine says about itself |
 //! | [`Error`], [`Result`] | what can go wrong |
 //! | [`set_log_handler`], [`log_emit`] | log messages |
-//! | `async_io` | futures, with the feature `async` |
+//! | `async_io` | futures over raw memory, with the feature `async` |
 //!
 //! # Threads
 //!
-//! Any thread submits. One thread at a time processes completions ([`Engine::poll`],
-//! [`wait`](Engine::wait), [`run`](Engine::run), [`drain`](Engine::drain); others wait their turn),
-//! and callbacks run on that thread, with no lock held: they may submit, cancel, register and
-//! unregister, but not process completions. They should be short.
+//! Any thread submits, and awaits. One thread at a time processes completions ([`block_on`], a
+//! [`Poller`], tokio; or [`Engine::poll`], [`wait`](Engine::wait), [`run`](Engine::run),
+//! [`drain`](Engine::drain)); others wait their turn. Futures are woken and callbacks run on that
+//! thread, with no lock held. Callbacks may submit, cancel, register and unregister, but not process
+//! completions. They should be short.
 
 mod batch;
 mod buf;
