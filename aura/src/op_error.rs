@@ -1,4 +1,6 @@
 //! The error of an operation that owned a buffer: the buffer comes back with it.
+//!
+//! This file is `unsafe` where it promises that an error may be shared though its buffer may not.
 
 use std::fmt;
 use std::io;
@@ -22,6 +24,10 @@ pub struct OpError<B> {
     transferred: usize,
     buffer: Option<B>,
 }
+
+// SAFETY: a shared reference gives no access to the buffer, so that it need not be `Sync` for the
+// error to be: errors are put into boxes that demand it.
+unsafe impl<B: Send> Sync for OpError<B> {}
 
 impl<B> OpError<B> {
     pub(crate) fn new(error: Error, buffer: Option<B>) -> Self {
@@ -103,5 +109,17 @@ impl<B> fmt::Display for OpError<B> {
 impl<B> std::error::Error for OpError<B> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         std::error::Error::source(&self.error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_fit_into_the_boxes_of_applications() {
+        fn check<T: std::error::Error + Send + Sync + 'static>() {}
+        check::<OpError<crate::Buffer>>();
+        check::<OpError<Vec<u8>>>();
     }
 }

@@ -1,8 +1,8 @@
-//! The kinds of [`Operation`](crate::Operation)s: what each owns while it is in flight, and what
+//! The kinds of [`Operation`]s: what each owns while it is in flight, and what
 //! comes out.
 //!
 //! These types have no use by themselves; they are here because the methods of
-//! [`File`](crate::File) name them: a `read_at` returns an `Operation<'_, ops::Read<B>>`.
+//! [`File`] name them: a `read_at` returns an `Operation<'_, ops::Read<B>>`.
 
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
@@ -15,6 +15,8 @@ use crate::buf::{IoBuf, IoBufMut, IoBufs, IoBufsMut};
 use crate::error::{Error, Result};
 use crate::file::{File, Metadata};
 use crate::op_error::OpError;
+#[cfg(doc)]
+use crate::operation::Operation;
 use crate::operation::sealed::Kind;
 
 /// Bytes moved and the buffer, or the error and the buffer.

@@ -284,6 +284,10 @@ impl<B: Backend> Engine<B> {
         if self.gate.is_mine() {
             return Err(Error::InCallback("wait"));
         }
+        if done.is_set() {
+            // A future that woke itself may do so again and again, and wait for I/O all the same.
+            return self.poll().map(drop);
+        }
         while !done.is_set() {
             let Some(inside) = self.gate.enter_unless(|| done.is_set()) else { break };
             let mut visit = self.visit(inside);
