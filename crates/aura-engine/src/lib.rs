@@ -15,6 +15,7 @@
 //! | `ring`, [`backend`] | one ring; the interface to the kernel |
 //! | `resources`, `files`, `slabs` | registered buffers, files, and memory of the pool |
 //! | `tuner`, `stats` | the controller at work; what the engine says about itself |
+//! | `settings` | what can be changed while it runs |
 //! | `shutdown` | the end |
 //! | `explain` | words for `EINVAL` from direct I/O |
 //! | `lock`, `gate`, `mapping`, `clock`, [`log`], `error` | tools |
@@ -45,6 +46,7 @@ mod resources;
 mod ring;
 mod room;
 mod select;
+mod settings;
 mod shutdown;
 mod slabs;
 mod slot;

@@ -58,6 +58,10 @@ pub(crate) struct Published {
     pub(crate) window_closed_ns: AtomicU64,
     /// A latency target for the controller to take over at the end of the window.
     pub(crate) new_target: Mutex<Option<NewTarget>>,
+    /// A floor of the limit for the controller to take over at the end of the window; 0: none.
+    pub(crate) new_min_limit: AtomicU32,
+    /// The batch threshold that was asked for, whatever the controller thinks; 0: none.
+    pub(crate) fixed_batch: AtomicU32,
     /// The last decisions, oldest first.
     decisions: Mutex<VecDeque<DecisionRecord>>,
 }
@@ -189,6 +193,18 @@ impl Tuner {
             let decision = controller.on_window(&window);
             if let Some(NewTarget(target_ns)) = lock(&published.new_target).take() {
                 controller.set_target_p99_ns(target_ns);
+            }
+            let mut decision = match published.new_min_limit.swap(0, Ordering::Relaxed) {
+                0 => decision,
+                min_limit => {
+                    let raised = controller.set_min_limit(min_limit);
+                    let limit_changed = raised.limit_changed || decision.limit_changed;
+                    Decision { limit_changed, ..raised }
+                }
+            };
+            match published.fixed_batch.load(Ordering::Relaxed) {
+                0 => {}
+                fixed => decision.batch = fixed,
             }
             if decision.limit_changed || decision.phase != before.phase {
                 published.record(&window, &decision);
