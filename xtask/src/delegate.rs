@@ -45,6 +45,12 @@ pub(crate) fn bench(bench: &Bench) -> Outcome {
     }
 }
 
+pub(crate) fn codegen(arguments: &Arguments) -> Outcome {
+    let mut cargo = cargo::cargo();
+    cargo.args(["run", "--quiet", "--package", "aura-codegen", "--"]).args(&arguments.passed_on);
+    cargo::exec(&mut cargo)
+}
+
 fn command(program: &str, arguments: &[OsString]) -> Command {
     let mut cargo = cargo::cargo_here();
     cargo.arg("run").arg("--manifest-path").arg(cargo::workspace_root().join("Cargo.toml"));

@@ -38,6 +38,9 @@ enum Command {
     Sim(delegate::Arguments),
     /// Run every check and test; --quick for the short round
     Test(test::Arguments),
+    /// Generate the Rust view of aura.h, which is committed; --check to only compare
+    #[command(disable_help_flag = true)]
+    Codegen(delegate::Arguments),
     /// Check layering, file headers and house rules that the compiler does not know
     Tidy,
     /// Run clippy on everything, warnings being errors
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Some(Command::Bench(bench)) => delegate::bench(&bench),
         Some(Command::Sim(arguments)) => sim::run(&arguments),
         Some(Command::Test(arguments)) => test::run(&arguments),
+        Some(Command::Codegen(arguments)) => delegate::codegen(&arguments),
         Some(Command::Tidy) => tidy::run(),
         Some(Command::Lint) => lint::lint(),
         Some(Command::Fmt(arguments)) => lint::fmt(&arguments),

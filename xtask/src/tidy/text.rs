@@ -1,5 +1,7 @@
 //! Rules on plain text: headers, lengths, unfinished work, unexplained lints in manifests.
 
+#[cfg(test)]
+use super::GENERATED;
 use super::{Finding, Source};
 
 /// Longer than this is an error: think of a seam.
@@ -32,6 +34,9 @@ fn header(source: &Source) -> Option<Finding> {
 }
 
 fn length(source: &Source) -> Option<Finding> {
+    if source.is_generated() {
+        return None;
+    }
     match source.text.lines().count() {
         lines if lines > LINES_MAX => Some(Finding::new(
             &source.path,
@@ -106,6 +111,12 @@ mod tests {
         let longish = Source { path: "a.rs".into(), text: lines(LINES_NOTED + 1) };
         assert!(check(&longish).iter().all(|finding| finding.is_note));
         assert_eq!(check(&longish).len(), 1);
+    }
+
+    #[test]
+    fn generated_files_may_be_long() {
+        let text = format!("//! A view. {GENERATED}.\n{}", "\n".repeat(2 * LINES_MAX));
+        assert!(errors("a.rs", &text).is_empty());
     }
 
     #[test]

@@ -1,0 +1,78 @@
+//! The beginning and the end of an engine.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aura_engine::log::{Level, emit};
+use aura_engine::{Config, Engine};
+
+use crate::errno::{Refusal, give, set};
+use crate::header::{aura_engine_t, aura_options_t};
+use crate::names;
+use crate::options;
+
+#[unsafe(no_mangle)]
+pub extern "C" fn aura_create() -> *mut aura_engine_t {
+    give(create(&Config::default()))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aura_create_with_options(
+    options: *const aura_options_t,
+) -> *mut aura_engine_t {
+    // SAFETY: the caller's word.
+    give(unsafe { options::read(options) }.and_then(|config| create(&config)))
+}
+
+fn create(config: &Config) -> Result<*mut aura_engine_t, Refusal> {
+    match Engine::create(config) {
+        Ok(engine) => Ok(names::enter(engine)),
+        Err(error) => {
+            // The number says little about what is wrong with the machine, and what to do.
+            emit(Level::Error, format_args!("the engine could not be created: {error}"));
+            Err(error.into())
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn aura_destroy(engine: *mut aura_engine_t) {
+    if engine.is_null() {
+        return;
+    }
+    let refused = "aura_destroy: this engine was destroyed before, or never was one";
+    let Some(engine) = names::find(engine).ok().filter(names::Engine::begin_ending) else {
+        emit(Level::Error, format_args!("{refused}"));
+        set(libc::EINVAL);
+        return;
+    };
+    if engine.end_when_processed() {
+        // The callback runs on the engine's own structures. The call that runs it ends it.
+        engine.shutdown(); // In a callback this refuses new operations, and no more.
+    } else {
+        engine.processing(Engine::shutdown);
+        end(engine);
+    }
+}
+
+/// Ends an engine when the call has returned whose callback asked for it.
+#[cold]
+pub(crate) fn end_after_callback(engine: names::Engine) {
+    // As in a shutdown outside callbacks: what is in flight is delivered while the engine has its
+    // name. What cannot be is given up by the drop.
+    let _ = engine.processing(|engine| engine.drain(Some(aura_engine::QUIET)));
+    end(engine);
+}
+
+fn end(engine: names::Engine) {
+    /// How long another thread that sleeps in the engine has to leave it.
+    const LEAVE: Duration = Duration::from_millis(200);
+    // SAFETY: `begin_ending` let one caller through.
+    let last = unsafe { engine.withdraw() };
+    let deadline = Instant::now() + LEAVE;
+    while Arc::strong_count(&last) > 1 && Instant::now() < deadline {
+        // Against the contract somebody sleeps in it. Whoever leaves last drops it.
+        last.stop();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
