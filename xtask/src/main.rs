@@ -6,6 +6,7 @@
 
 mod cargo;
 mod delegate;
+mod library;
 mod lint;
 mod sim;
 mod test;
@@ -38,6 +39,10 @@ enum Command {
     Sim(delegate::Arguments),
     /// Run every check and test; --quick for the short round
     Test(test::Arguments),
+    /// Build the C library and install it with everything a C program needs
+    Install(library::install::Arguments),
+    /// Remove what `install` has laid down; takes the same options
+    Uninstall(library::install::Arguments),
     /// Generate the Rust view of aura.h, which is committed; --check to only compare
     #[command(disable_help_flag = true)]
     Codegen(delegate::Arguments),
@@ -58,6 +63,8 @@ fn main() -> ExitCode {
         Some(Command::Bench(bench)) => delegate::bench(&bench),
         Some(Command::Sim(arguments)) => sim::run(&arguments),
         Some(Command::Test(arguments)) => test::run(&arguments),
+        Some(Command::Install(arguments)) => library::install::install(&arguments),
+        Some(Command::Uninstall(arguments)) => library::install::uninstall(&arguments),
         Some(Command::Codegen(arguments)) => delegate::codegen(&arguments),
         Some(Command::Tidy) => tidy::run(),
         Some(Command::Lint) => lint::lint(),
