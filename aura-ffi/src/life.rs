@@ -49,6 +49,7 @@ pub extern "C" fn aura_destroy(engine: *mut aura_engine_t) {
     if engine.end_when_processed() {
         // The callback runs on the engine's own structures. The call that runs it ends it.
         engine.shutdown(); // In a callback this refuses new operations, and no more.
+        engine.stop();
     } else {
         engine.processing(Engine::shutdown);
         end(engine);
