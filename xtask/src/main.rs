@@ -39,6 +39,8 @@ enum Command {
     Sim(delegate::Arguments),
     /// Run every check and test; --quick for the short round
     Test(test::Arguments),
+    /// Try the C library out: `library check`, `test`, `examples`, `consumers`
+    Library(library::Library),
     /// Build the C library and install it with everything a C program needs
     Install(library::install::Arguments),
     /// Remove what `install` has laid down; takes the same options
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Some(Command::Bench(bench)) => delegate::bench(&bench),
         Some(Command::Sim(arguments)) => sim::run(&arguments),
         Some(Command::Test(arguments)) => test::run(&arguments),
+        Some(Command::Library(library)) => library::run(&library),
         Some(Command::Install(arguments)) => library::install::install(&arguments),
         Some(Command::Uninstall(arguments)) => library::install::uninstall(&arguments),
         Some(Command::Codegen(arguments)) => delegate::codegen(&arguments),

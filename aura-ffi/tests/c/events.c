@@ -52,7 +52,7 @@ static void *stop_soon(void *engine) {
 }
 
 TEST(stopping_ends_a_wait) {
-  aura_engine_t *engine = small_engine();
+  aura_engine_t *engine = shared_engine();
   int pipe_fds[2];
   CHECK_EQ(pipe(pipe_fds), 0);
   CHECK(aura_read(engine, pipe_fds[0], aura_buf(sink), 1, 0, NULL, NULL) != NULL);

@@ -67,6 +67,10 @@ void hear(aura_request_t *req, ssize_t result, void *user_data) {
 
 aura_engine_t *small_engine(void) { return engine_of(1, 64); }
 
+bool under_valgrind(void) { return getenv("AURA_UNDER_VALGRIND") != NULL; }
+
+aura_engine_t *shared_engine(void) { return engine_of(under_valgrind() ? 2 : 1, 64); }
+
 aura_engine_t *engine_of(int rings, int depth) {
   aura_options_t options;
   aura_options_init(&options);

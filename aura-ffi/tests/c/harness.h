@@ -94,6 +94,13 @@ void hear(aura_request_t *req, ssize_t result, void *user_data);
 aura_engine_t *small_engine(void);
 aura_engine_t *engine_of(int rings, int depth);
 
+/* Whether this runs under valgrind, which has little address space for the pools of many engines. */
+bool under_valgrind(void);
+
+/* An engine that one thread waits on while others go on. Not one ring under valgrind, which holds up all
+ * threads while one sleeps in io_uring_enter; with two the engine sleeps in epoll_wait. */
+aura_engine_t *shared_engine(void);
+
 /* A temporary file without a name, and one with. */
 int scratch_file(void);
 const char *scratch_path(void);

@@ -74,7 +74,7 @@ static void submit_from_threads(aura_engine_t *engine) {
 }
 
 TEST(threads_submit_to_one_ring) {
-  aura_engine_t *engine = engine_of(1, 64);
+  aura_engine_t *engine = shared_engine();
   submit_from_threads(engine);
   aura_destroy(engine);
 }
@@ -122,7 +122,7 @@ static void count(aura_request_t *req, ssize_t result, void *user_data) {
 }
 
 TEST(an_event_loop_on_a_thread_runs_until_it_is_stopped) {
-  aura_engine_t *engine = small_engine();
+  aura_engine_t *engine = shared_engine();
   pthread_t thread;
   CHECK_EQ(pthread_create(&thread, NULL, run, engine), 0);
   const int fd = filled_file(64);
@@ -161,7 +161,7 @@ TEST(a_callback_stops_the_event_loop_and_the_rest_is_delivered) {
 
 TEST(destroying_wakes_a_thread_that_should_not_be_there) {
   for (int i = 0; i < 3; i++) {
-    aura_engine_t *engine = engine_of(1 + i % 2, 16);
+    aura_engine_t *engine = i == 0 ? shared_engine() : engine_of(2, 16);
     pthread_t thread;
     CHECK_EQ(pthread_create(&thread, NULL, run, engine), 0);
     usleep(20000);

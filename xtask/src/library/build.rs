@@ -75,6 +75,12 @@ pub(crate) fn build() -> Result<Library, Failure> {
     Ok(Library { shared, archive, version })
 }
 
+/// Where the libraries are built.
+pub(crate) fn shipped_folder() -> Result<PathBuf, Failure> {
+    let metadata = metadata(&cargo::workspace_root())?;
+    Ok(metadata.target_directory.as_std_path().join("shipped/libaura"))
+}
+
 /// The version that a build would have.
 pub(crate) fn version_of_workspace() -> Result<Version, Failure> {
     version(&metadata(&cargo::workspace_root())?)

@@ -40,33 +40,44 @@ enum Content {
 
 pub(crate) fn install(arguments: &Arguments) -> Outcome {
     let (prefix, libdir) = folders(arguments)?;
-    let library = build::build()?;
-    let items = items(&library, &libdir)?;
-    for item in &items {
-        lay_down(&prefix.join(&item.place), &item.content)
-            .map_err(|error| format!("{}: {error}", prefix.join(&item.place).display()))?;
-    }
-    println!("installed {} files below {}", items.len(), prefix.display());
+    let count = lay_down_all(&prefix, &libdir)?;
+    println!("installed {count} files below {}", prefix.display());
     if arguments.destdir.is_none() {
-        println!(
-            "compile with: cc … $(PKG_CONFIG_PATH={} pkg-config --cflags --libs aura)",
-            prefix.join(&libdir).join("pkgconfig").display()
-        );
+        let path = prefix.join(&libdir).join("pkgconfig");
+        let path = path.display();
+        println!("compile with: cc … $(PKG_CONFIG_PATH={path} pkg-config --cflags --libs aura)");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn uninstall(arguments: &Arguments) -> Outcome {
     let (prefix, libdir) = folders(arguments)?;
-    // What would be installed, without building it.
-    let nowhere = Library {
+    let removed = remove_all(&prefix, &libdir)?;
+    println!("removed {removed} files below {}", prefix.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds and installs; returns how many files.
+pub(super) fn lay_down_all(prefix: &Path, libdir: &Path) -> Result<usize, Failure> {
+    let library = build::build()?;
+    let items = items(&library, libdir)?;
+    for item in &items {
+        let path = prefix.join(&item.place);
+        lay_down(&path, &item.content).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(items.len())
+}
+
+/// Removes what would be installed; returns how many files were there.
+pub(super) fn remove_all(prefix: &Path, libdir: &Path) -> Result<usize, Failure> {
+    // The list does not need a build.
+    let unbuilt = Library {
         shared: PathBuf::new(),
         archive: PathBuf::new(),
         version: build::version_of_workspace()?,
     };
     let mut removed = 0;
-    let items = items(&nowhere, &libdir)?;
-    for item in &items {
+    for item in items(&unbuilt, libdir)? {
         let path = prefix.join(&item.place);
         match fs::remove_file(&path) {
             Ok(()) => removed += 1,
@@ -78,8 +89,7 @@ pub(crate) fn uninstall(arguments: &Arguments) -> Outcome {
     for folder in [PathBuf::from("include/aura"), libdir.join("cmake/aura")] {
         let _ = fs::remove_dir(prefix.join(folder));
     }
-    println!("removed {removed} files below {}", prefix.display());
-    Ok(ExitCode::SUCCESS)
+    Ok(removed)
 }
 
 /// The prefix as it is written to, and the libraries' folder relative to it.

@@ -38,12 +38,13 @@ fn page(group: &Group, names: &[&str], version: &str) -> String {
         text += &format!(".PP\n.BI \"{}\"\n", declaration(&function.declaration));
     }
     text += ".fi\n.SH DESCRIPTION\n";
-    for remark in &group.remarks {
-        text += &paragraphs(remark);
-    }
+    let remarks: String = group.remarks.iter().map(|remark| paragraphs(remark)).collect();
+    text += remarks.strip_prefix(".PP\n").unwrap_or(&remarks);
     for function in &group.functions {
-        text += &format!(".SS {}()\n", function.name);
-        text += &described(function);
+        let described = described(function);
+        // A heading begins a paragraph by itself.
+        let described = described.strip_prefix(".PP\n").unwrap_or(&described);
+        text += &format!(".SS {}()\n{described}", function.name);
     }
     text + ".SH SEE ALSO\n.BR aura (7)\n"
 }

@@ -1,12 +1,60 @@
-//! The C library: building, installing, and its manual pages.
+//! The C library: building, installing, trying it out, and its manual pages.
 //!
 //! | module | what lives there |
 //! | --- | --- |
 //! | `build` | libaura.so and libaura.a from the crate `aura-ffi` |
 //! | `install` | laying down and removing a prefix |
 //! | `header`, `man` | reading aura.h; manual pages from it |
+//! | `suite`, `consumers` | tests, examples, and projects that use an installed prefix |
+//! | `verdicts` | how those are counted, and tools that may be missing |
 
-pub(crate) mod build;
-pub(crate) mod header;
+mod build;
+mod consumers;
+mod header;
 pub(crate) mod install;
-pub(crate) mod man;
+mod man;
+mod suite;
+mod verdicts;
+
+use clap::{Args, Subcommand};
+
+use crate::Outcome;
+use suite::Bench;
+use verdicts::Verdicts;
+
+#[derive(Args, Debug)]
+pub(crate) struct Library {
+    #[command(subcommand)]
+    which: Which,
+}
+
+#[derive(Debug, Subcommand)]
+enum Which {
+    /// The header by itself, exported names, needed libraries, manual pages
+    Check,
+    /// The test suite in C: compilers, shared and static, sanitizers, valgrind; --quick for one of them
+    Test(Quick),
+    /// The examples in C, likewise
+    Examples(Quick),
+    /// Projects that find the library by pkg-config and CMake, in an installed and in a moved prefix
+    Consumers,
+}
+
+#[derive(Args, Debug)]
+struct Quick {
+    /// One configuration only
+    #[arg(long)]
+    quick: bool,
+}
+
+pub(crate) fn run(library: &Library) -> Outcome {
+    let bench = Bench::new()?;
+    let mut verdicts = Verdicts::default();
+    match &library.which {
+        Which::Check => suite::check(&bench, &mut verdicts),
+        Which::Test(Quick { quick }) => suite::test(&bench, *quick, &mut verdicts),
+        Which::Examples(Quick { quick }) => suite::examples(&bench, *quick, &mut verdicts)?,
+        Which::Consumers => consumers::run_all(&bench, &mut verdicts)?,
+    }
+    Ok(verdicts.finish())
+}

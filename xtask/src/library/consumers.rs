@@ -1,0 +1,152 @@
+//! Small projects built against an installed prefix, in the ways in which users find a library.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::build::{Failure, run};
+use super::suite::{Bench, STRICT};
+use super::verdicts::{Case, Verdict, Verdicts, program};
+use crate::cargo;
+
+/// What all of them build: reads the first bytes of itself and checks them.
+const PROGRAM: &str = "\
+#include <aura.h>
+#include <fcntl.h>
+#include <string.h>
+
+static void on_read(aura_request_t *req, ssize_t result, void *user_data) {
+  (void)req;
+  *(ssize_t *)user_data = result;
+}
+
+int main(void) {
+  char magic[4] = {0};
+  ssize_t result = -1;
+  const int fd = open(\"/proc/self/exe\", O_RDONLY);
+  aura_engine_t *engine = aura_create();
+  if (engine == NULL || aura_read(engine, fd, aura_buf(magic), 4, 0, on_read, &result) == NULL) {
+    return 1;
+  }
+  aura_wait(engine, -1);
+  aura_destroy(engine);
+  return result == 4 && memcmp(magic, \"\\177ELF\", 4) == 0 && aura_version_int() == AURA_VERSION ? 0 : 2;
+}
+";
+
+/// Uses each target; `AURA_FROM_SOURCE` decides where they come from.
+const CMAKE: &str = "\
+cmake_minimum_required(VERSION 3.16)
+project(consumer C)
+if(AURA_FROM_SOURCE)
+  add_subdirectory(\"${AURA_FROM_SOURCE}\" aura)
+else()
+  find_package(aura 0.5 REQUIRED)
+endif()
+enable_testing()
+foreach(kind aura static)
+  add_executable(consumer-${kind} consumer.c)
+  target_link_libraries(consumer-${kind} PRIVATE aura::${kind})
+  add_test(NAME ${kind} COMMAND consumer-${kind})
+endforeach()
+";
+
+pub(super) fn run_all(bench: &Bench, verdicts: &mut Verdicts) -> Result<(), Failure> {
+    let moved = bench.folder.join("moved");
+    let _ = fs::remove_dir_all(&moved);
+    run(Command::new("cp").arg("-a").arg(&bench.prefix).arg(&moved))?;
+    let project = bench.folder.join("consumer");
+    fs::create_dir_all(&project)?;
+    fs::write(project.join("consumer.c"), PROGRAM)?;
+    fs::write(project.join("CMakeLists.txt"), CMAKE)?;
+    for (where_, prefix) in [("installed", &bench.prefix), ("moved", &moved)] {
+        verdicts.add(&format!("pkg-config, shared, {where_}"), pkg_config(&project, prefix, false));
+        verdicts.add(&format!("pkg-config, static, {where_}"), pkg_config(&project, prefix, true));
+        verdicts.add(&format!("find_package, {where_}"), find_package(&project, prefix));
+    }
+    verdicts.add("add_subdirectory", add_subdirectory(&project));
+    verdicts.add("the reference's link line", reference_line(&project, &bench.prefix));
+    Ok(())
+}
+
+fn pkg_config(project: &Path, prefix: &Path, is_static: bool) -> Case {
+    if let Err(reason) = program("pkg-config", "pkg-config") {
+        return Ok(Verdict::Skipped(reason));
+    }
+    let mut question = Command::new("pkg-config");
+    question.args(["--cflags", "--libs"]).args(is_static.then_some("--static")).arg("aura");
+    question.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"));
+    let output = question.output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+    }
+    let answer = String::from_utf8(output.stdout)?;
+    let program = project.join("by-pkg-config");
+    run(Command::new("cc")
+        .args(STRICT)
+        .args(is_static.then_some("-static"))
+        .arg(project.join("consumer.c"))
+        .args(answer.split_whitespace())
+        .arg("-o")
+        .arg(&program))?;
+    run(Command::new(&program).env("LD_LIBRARY_PATH", prefix.join("lib")))?;
+    Ok(Verdict::Passed)
+}
+
+fn find_package(project: &Path, prefix: &Path) -> Case {
+    cmake(project, "installed", &[format!("-DCMAKE_PREFIX_PATH={}", prefix.display())])
+}
+
+fn add_subdirectory(project: &Path) -> Case {
+    let target = super::build::shipped_folder()?;
+    let target = target.ancestors().nth(2).ok_or("no target folder")?;
+    cmake(
+        project,
+        "source",
+        &[
+            format!("-DAURA_FROM_SOURCE={}", cargo::workspace_root().display()),
+            // What is built already need not be built again.
+            format!("-DAURA_CARGO_TARGET_DIR={}", target.display()),
+        ],
+    )
+}
+
+fn cmake(project: &Path, name: &str, definitions: &[String]) -> Case {
+    if let Err(reason) = program("cmake", "cmake") {
+        return Ok(Verdict::Skipped(reason));
+    }
+    let build = project.join(format!("build-{name}"));
+    let _ = fs::remove_dir_all(&build);
+    run(Command::new("cmake")
+        .arg("-S")
+        .arg(project)
+        .arg("-B")
+        .arg(&build)
+        .arg("-DCMAKE_C_FLAGS=-Wall -Wextra -Werror")
+        .args(definitions))?;
+    run(Command::new("cmake").arg("--build").arg(&build))?;
+    run(Command::new("ctest").args(["--output-on-failure", "--test-dir"]).arg(&build))?;
+    Ok(Verdict::Passed)
+}
+
+/// `-laura -luring -lpthread`: what older instructions say. liburing does no harm, and is not needed.
+fn reference_line(project: &Path, prefix: &Path) -> Case {
+    let program = project.join("by-reference");
+    let line = |libraries: &[&str]| {
+        let mut command = Command::new("cc");
+        command.args(STRICT).arg(project.join("consumer.c")).arg("-I").arg(prefix.join("include"));
+        command.arg("-L").arg(prefix.join("lib")).args(libraries).arg("-o").arg(&program);
+        run(&mut command)?;
+        run(Command::new(&program).env("LD_LIBRARY_PATH", prefix.join("lib")))
+    };
+    line(&["-laura", "-lpthread"])?;
+    let mut question = Command::new("cc");
+    let found = question.arg("-print-file-name=liburing.so").output()?;
+    if String::from_utf8_lossy(&found.stdout).trim() == "liburing.so" {
+        return Ok(Verdict::Skipped(
+            "no liburing to link beside: apt-get install liburing-dev".into(),
+        ));
+    }
+    line(&["-laura", "-luring", "-lpthread"])?;
+    Ok(Verdict::Passed)
+}
