@@ -57,6 +57,11 @@ impl Refusal {
         Self::Own(libc::EINVAL, why)
     }
 
+    /// A failure that was explained to the log already.
+    pub(crate) const fn told(errno: c_int) -> Self {
+        Self::Own(errno, "")
+    }
+
     pub(crate) fn errno(&self) -> c_int {
         match self {
             Self::Engine(error) => error.errno(),
@@ -72,6 +77,7 @@ impl Refusal {
             // Part of ordinary life, and told completely by the number.
             Self::Engine(Error::AtLimit | Error::AlreadyCompleted | Error::TimedOut { .. }) => {}
             Self::Engine(error) => emit(Level::Debug, format_args!("{error}")),
+            Self::Own(_, "") => {}
             Self::Own(_, why) => emit(Level::Debug, format_args!("{why}")),
         }
         drop(self);

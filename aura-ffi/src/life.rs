@@ -30,7 +30,7 @@ fn create(config: &Config) -> Result<*mut aura_engine_t, Refusal> {
         Err(error) => {
             // The number says little about what is wrong with the machine, and what to do.
             emit(Level::Error, format_args!("the engine could not be created: {error}"));
-            Err(error.into())
+            Err(Refusal::told(error.errno()))
         }
     }
 }

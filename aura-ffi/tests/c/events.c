@@ -195,6 +195,7 @@ TEST(a_refusal_is_explained_to_the_log) {
   options.queue_depth = -4;
   CHECK_FAILS(aura_create_with_options(&options), NULL, EINVAL);
   CHECK(strstr(entry.text, "queue_depth") != NULL);
+  CHECK_EQ(entry.calls, 1);
   aura_destroy(FORGED);
   CHECK_EQ(entry.level, AURA_LOG_ERR);
   aura_set_log_handler(NULL, NULL);

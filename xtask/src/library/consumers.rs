@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::build::{Failure, run};
 use super::suite::{Bench, STRICT};
-use super::verdicts::{Case, Verdict, Verdicts, program};
+use super::verdicts::{Case, Verdict, Verdicts, available, program};
 use crate::cargo;
 
 /// What all of them build: reads the first bytes of itself and checks them.
@@ -140,12 +140,12 @@ fn reference_line(project: &Path, prefix: &Path) -> Case {
         run(Command::new(&program).env("LD_LIBRARY_PATH", prefix.join("lib")))
     };
     line(&["-laura", "-lpthread"])?;
-    let mut question = Command::new("cc");
-    let found = question.arg("-print-file-name=liburing.so").output()?;
-    if String::from_utf8_lossy(&found.stdout).trim() == "liburing.so" {
-        return Ok(Verdict::Skipped(
-            "no liburing to link beside: apt-get install liburing-dev".into(),
-        ));
+    let is_there = || {
+        let found = Command::new("cc").arg("-print-file-name=liburing.so").output();
+        found.is_ok_and(|found| String::from_utf8_lossy(&found.stdout).trim() != "liburing.so")
+    };
+    if let Err(reason) = available(is_there, "liburing to link beside", "liburing-dev") {
+        return Ok(Verdict::Skipped(reason));
     }
     line(&["-laura", "-luring", "-lpthread"])?;
     Ok(Verdict::Passed)

@@ -44,7 +44,16 @@ impl Verdicts {
 
 /// Whether a program is there; on CI it is installed if it is not. The error says what to do.
 pub(super) fn program(name: &str, package: &str) -> Result<(), String> {
-    if starts(name) {
+    available(|| starts(name), name, package)
+}
+
+/// As [`program`], for what is there when the question says so.
+pub(super) fn available(
+    is_there: impl Fn() -> bool,
+    name: &str,
+    package: &str,
+) -> Result<(), String> {
+    if is_there() {
         return Ok(());
     }
     let remedy = format!("no {name} here: apt-get install {package}");
@@ -59,7 +68,7 @@ pub(super) fn program(name: &str, package: &str) -> Result<(), String> {
     };
     let installed = apt(&["update", "-qq"])
         && apt(&["install", "-y", "-qq", "--no-install-recommends", package]);
-    if installed && starts(name) { Ok(()) } else { Err(remedy) }
+    if installed && is_there() { Ok(()) } else { Err(remedy) }
 }
 
 fn starts(name: &str) -> bool {

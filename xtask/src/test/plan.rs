@@ -82,10 +82,14 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
         Step { unavailable: no_clippy, ..Step::cargo("clippy", lint::CLIPPY.iter().copied()) },
         Step::cargo("tidy", ["xtask", "tidy"]),
         tests("tests", &["--workspace"]),
+        Step::cargo("bindings of aura.h", ["xtask", "codegen", "--check"]),
+        Step { unavailable: no_c_compiler, ..library("test", quick) },
     ];
     if quick {
         return steps;
     }
+    let others = ["check", "examples", "consumers"].map(|what| library(what, false));
+    steps.extend(others.map(|step| Step { unavailable: no_c_compiler, ..step }));
     let packages = metadata.workspace_packages();
     for package in packages.iter().filter(|package| has_optional_features(package)) {
         let name = package.name.as_str();
@@ -142,6 +146,12 @@ fn tests(name: &str, which: &[&str]) -> Step {
     Step::cargo(name, arguments.copied())
 }
 
+/// The C library, tried out.
+fn library(what: &str, quick: bool) -> Step {
+    let arguments = ["xtask", "library", what].into_iter().chain(quick.then_some("--quick"));
+    Step::cargo(&format!("C library, {what}"), arguments)
+}
+
 /// How cargo is asked to name what it has built. Diagnostics stay readable.
 const MESSAGES: &str = "--message-format=json-render-diagnostics";
 
@@ -185,6 +195,13 @@ fn is_below(package: &Package, folder: &str) -> bool {
 
 fn no_rustfmt() -> Option<String> {
     missing("fmt", "rustfmt")
+}
+
+fn no_c_compiler() -> Option<String> {
+    let mut question = Command::new("gcc");
+    question.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    let is_there = question.status().is_ok_and(|status| status.success());
+    (!is_there).then(|| "no gcc here: apt-get install gcc".into())
 }
 
 fn no_clippy() -> Option<String> {
