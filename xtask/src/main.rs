@@ -39,7 +39,7 @@ enum Command {
     Sim(delegate::Arguments),
     /// Run every check and test; --quick for the short round
     Test(test::Arguments),
-    /// Try the C library out: `library check`, `test`, `examples`, `consumers`
+    /// Try the C library out: `library check`, `test`, `examples`, `consumers`, `abi`
     Library(library::Library),
     /// Build the C library and install it with everything a C program needs
     Install(library::install::Arguments),

@@ -18,7 +18,7 @@ mod verdicts;
 
 use clap::{Args, Subcommand};
 
-use crate::Outcome;
+use crate::{Outcome, cargo};
 use suite::Bench;
 use verdicts::Verdicts;
 
@@ -38,6 +38,8 @@ enum Which {
     Examples(Quick),
     /// Projects that find the library by pkg-config and CMake, in an installed and in a moved prefix
     Consumers,
+    /// The bindings of aura-sys, on the real library
+    Abi,
 }
 
 #[derive(Args, Debug)]
@@ -55,6 +57,16 @@ pub(crate) fn run(library: &Library) -> Outcome {
         Which::Test(Quick { quick }) => suite::test(&bench, *quick, &mut verdicts),
         Which::Examples(Quick { quick }) => suite::examples(&bench, *quick, &mut verdicts)?,
         Which::Consumers => consumers::run_all(&bench, &mut verdicts)?,
+        Which::Abi => return abi(&bench),
     }
     Ok(verdicts.finish())
+}
+
+/// Runs the tests of `aura-sys`, linked with what was just built.
+fn abi(bench: &Bench) -> Outcome {
+    let lib = bench.prefix.join("lib");
+    let mut tests = cargo::cargo();
+    tests.args(["test", "--package", "aura-sys", "--test", "abi", "--", "--show-output"]);
+    tests.env("AURA_LIB_DIR", &lib).env("LD_LIBRARY_PATH", &lib);
+    cargo::status(&mut tests)
 }
