@@ -84,4 +84,6 @@ pub use submit::{
     aura_close, aura_fallocate, aura_fsync, aura_ftruncate, aura_openat, aura_read, aura_readv,
     aura_statx, aura_sync_file_range, aura_write, aura_writev,
 };
+#[doc(hidden)]
+pub use submit::nop;
 pub use version::{aura_version, aura_version_int};

@@ -15,6 +15,7 @@ use crate::header::{
     aura_callback_t, aura_engine_t, aura_op_t, aura_op_type_t, aura_request_t,
 };
 use crate::names;
+use crate::request;
 use crate::sized;
 use crate::submit::{Call, fsync_op, memory, path, submit};
 
@@ -189,18 +190,23 @@ unsafe fn submit_batch(
         // SAFETY: the caller's word: there is room for `count`.
         unsafe { std::slice::from_raw_parts_mut(requests, count) }.fill(Failure::FAILED);
     }
-    let mut submitted = 0;
-    for (op, call) in batch.operations {
-        // SAFETY: the caller's word.
-        match unsafe { submit(&engine, &op, call) } {
-            // SAFETY: as above.
-            Ok(request) if !requests.is_null() => unsafe { *requests.add(submitted) = request },
-            Ok(_) => {}
-            Err(refusal) => return Ok((submitted as c_int, Some(refusal))),
+    let mut taken = 0;
+    let accepted = |handle| {
+        if !requests.is_null() {
+            // SAFETY: as above; no more are accepted than there are.
+            unsafe { *requests.add(taken) = request::to_c(handle) };
         }
-        submitted += 1;
+        taken += 1;
+    };
+    let items = batch.operations.into_iter().map(|(op, call)| {
+        let user_data = call.user_data.expose_provenance() as u64;
+        (op, user_data, move |completion| call.run(completion))
+    });
+    // SAFETY: the caller's word.
+    match unsafe { engine.submit_batch(items, accepted) } {
+        Ok(()) => Ok((count as c_int, None)),
+        Err(partly) => Ok((partly.taken as c_int, Some(partly.error.into()))),
     }
-    Ok((submitted as c_int, None))
 }
 
 /// Operations that make sense, one and all.
@@ -235,15 +241,14 @@ impl Batch {
                 (size, read(given)?)
             };
             debug_assert_eq!(size, stride);
-            if op.flags & LINK != 0 {
-                if index + 1 == count {
-                    return Err(Refusal::invalid("AURA_LINK on the last operation of a batch"));
-                }
-                return Err(Refusal::Own(libc::ENOTSUP, "linked operations are not supported yet"));
+            let is_linked = op.flags & LINK != 0;
+            if is_linked && index + 1 == count {
+                return Err(Refusal::invalid("AURA_LINK on the last operation of a batch"));
             }
             let call = Call { callback: op.callback, user_data: op.user_data };
             // SAFETY: by contract.
-            operations.push((unsafe { build(&op)? }, call));
+            let built = unsafe { build(&op)? };
+            operations.push((if is_linked { built.linked() } else { built }, call));
         }
         Ok(Self { operations })
     }

@@ -25,7 +25,7 @@ unsafe impl Send for Call {}
 
 impl Call {
     #[inline]
-    fn run(self, completion: Completion) {
+    pub(crate) fn run(self, completion: Completion) {
         if let Some(callback) = self.callback {
             // SAFETY: the caller's word that this is a function of the type in the header.
             unsafe {
@@ -74,6 +74,21 @@ unsafe fn short_form(
         unsafe { submit(&engine, &op, Call { callback, user_data }) }
     });
     give(submitted)
+}
+
+/// Submits nothing at all, as C would if the interface had it: what the interface itself costs.
+///
+/// # Safety
+///
+/// The callback is safe to call with `user_data`.
+#[doc(hidden)]
+pub unsafe fn nop(
+    engine: *mut aura_engine_t,
+    callback: aura_callback_t,
+    user_data: *mut c_void,
+) -> *mut aura_request_t {
+    // SAFETY: by contract; it names no memory.
+    unsafe { short_form(engine, callback, user_data, || Ok(Op::nop())) }
 }
 
 /// The memory that a descriptor names.

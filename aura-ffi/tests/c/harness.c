@@ -28,6 +28,18 @@ void harness_skip(const char *reason) {
   longjmp(after, SKIPPED);
 }
 
+static int run(void (*test)(void)) {
+  switch (setjmp(after)) {
+  case PASSED:
+    test();
+    return PASSED;
+  case SKIPPED:
+    return SKIPPED;
+  default:
+    return FAILED;
+  }
+}
+
 int main(int argc, char **argv) {
   /* A test that hangs ends the program; the name is the last thing printed. */
   enum { SECONDS_PER_TEST = 120 };
@@ -39,10 +51,7 @@ int main(int argc, char **argv) {
     }
     printf("test %s\n", test->name);
     alarm(SECONDS_PER_TEST);
-    const int ending = setjmp(after);
-    if (ending == PASSED) {
-      test->run();
-    }
+    const int ending = run(test->run);
     alarm(0);
     aura_set_log_handler(NULL, NULL);
     failed += ending == FAILED;

@@ -432,6 +432,75 @@ TEST(a_batch_above_the_limit_is_submitted_in_part) {
   close(pipe_fds[0]);
 }
 
+static int order, written_at, synced_at;
+
+static void note_write(aura_request_t *req, ssize_t result, void *user_data) {
+  hear(req, result, user_data);
+  written_at = ++order;
+}
+
+static void note_sync(aura_request_t *req, ssize_t result, void *user_data) {
+  hear(req, result, user_data);
+  synced_at = ++order;
+}
+
+TEST(linked_operations_wait_for_each_other) {
+  aura_engine_t *engine = small_engine();
+  const int fd = scratch_file();
+  char text[] = "linked";
+  for (int i = 0; i < 50; i++) {
+    heard_t written = {0}, synced = {0};
+    aura_op_t ops[2];
+    aura_op_init(&ops[0], AURA_OP_WRITE);
+    ops[0].fd = fd;
+    ops[0].buf = aura_buf(text);
+    ops[0].len = 6;
+    ops[0].offset = 6 * i;
+    ops[0].flags = AURA_LINK;
+    ops[0].callback = note_write;
+    ops[0].user_data = &written;
+    aura_op_init(&ops[1], AURA_OP_FDATASYNC);
+    ops[1].fd = fd;
+    ops[1].callback = note_sync;
+    ops[1].user_data = &synced;
+    aura_request_t *requests[2];
+    CHECK_EQ(aura_submit_batch(engine, ops, 2, requests), 2);
+    CHECK_EQ(aura_drain(engine, 10000), 2);
+    CHECK_EQ(written.result, 6);
+    CHECK_EQ(synced.result, 0);
+    CHECK(written.req == requests[0] && synced.req == requests[1]);
+    CHECK(written_at < synced_at);
+    /* A failure cancels what waits for it, and nothing else. */
+    heard_t failed = {0}, cancelled = {0}, other = {0};
+    aura_op_t chain[3] = {ops[0], ops[1], ops[1]};
+    chain[0].fd = 100000;
+    chain[0].user_data = &failed;
+    chain[1].user_data = &cancelled;
+    chain[2].user_data = &other;
+    CHECK_EQ(aura_submit_batch(engine, chain, 3, NULL), 3);
+    CHECK_EQ(aura_drain(engine, 10000), 3);
+    CHECK_EQ(failed.result, -EBADF);
+    CHECK_EQ(cancelled.result, -ECANCELED);
+    CHECK_EQ(other.result, 0);
+  }
+  aura_op_t last;
+  aura_op_init(&last, AURA_OP_FSYNC);
+  last.fd = fd;
+  last.flags = AURA_LINK;
+  CHECK_FAILS(aura_submit_batch(engine, &last, 1, NULL), -1, EINVAL);
+  /* Longer than the queue: not at all. */
+  enum { LONG = 100 };
+  static aura_op_t ops[LONG];
+  for (int i = 0; i < LONG; i++) {
+    ops[i] = last;
+    ops[i].flags = i + 1 < LONG ? AURA_LINK : 0;
+  }
+  CHECK_FAILS(aura_submit_batch(engine, ops, LONG, NULL), -1, EINVAL);
+  CHECK_EQ(aura_pending_count(engine), 0);
+  aura_destroy(engine);
+  close(fd);
+}
+
 TEST(structs_of_operations_may_be_longer) {
   struct {
     aura_op_t known;
