@@ -80,10 +80,10 @@ pub use stats::{
     aura_get_stats, aura_phase_name, aura_set_batch_threshold, aura_set_max_p99_latency,
     aura_set_min_in_flight,
 };
+#[doc(hidden)]
+pub use submit::nop;
 pub use submit::{
     aura_close, aura_fallocate, aura_fsync, aura_ftruncate, aura_openat, aura_read, aura_readv,
     aura_statx, aura_sync_file_range, aura_write, aura_writev,
 };
-#[doc(hidden)]
-pub use submit::nop;
 pub use version::{aura_version, aura_version_int};

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char, c_void};
 use aura_engine::{Completion, Memory, Op, Target};
 use libc::{c_int, c_uint, iovec, mode_t, off_t, size_t, statx};
 
-use crate::errno::{Refusal, give, required};
+use crate::errno::{Refusal, required};
 use crate::header::{
     AURA_BUF_REGISTERED, AURA_BUF_UNREGISTERED, AURA_FSYNC_DATASYNC, AURA_FSYNC_DEFAULT,
     aura_buf_t, aura_callback_t, aura_engine_t, aura_request_t,
@@ -68,12 +68,16 @@ unsafe fn short_form(
     user_data: *mut c_void,
     op: impl FnOnce() -> Result<Op, Refusal>,
 ) -> *mut aura_request_t {
-    let submitted = names::find(engine).and_then(|engine| {
-        let op = op()?;
-        // SAFETY: by contract.
-        unsafe { submit(&engine, &op, Call { callback, user_data }) }
-    });
-    give(submitted)
+    let Some(engine) = names::engine(engine) else { return Refusal::NO_ENGINE.report() };
+    let op = match op() {
+        Ok(op) => op,
+        Err(refusal) => return refusal.report(),
+    };
+    // SAFETY: by contract.
+    match unsafe { submit(engine, &op, Call { callback, user_data }) } {
+        Ok(request) => request,
+        Err(refusal) => refusal.report(),
+    }
 }
 
 /// Submits nothing at all, as C would if the interface had it: what the interface itself costs.

@@ -8,9 +8,11 @@
 //!
 //! | module | what lives there |
 //! | --- | --- |
+//! | `c_callback` | the same job as the callbacks, through the C interface |
 //! | `future` | the same job through files, owned buffers and futures |
 //! | `results` | medians, the table and the JSON |
 
+mod c_callback;
 mod future;
 mod results;
 
@@ -25,6 +27,7 @@ use aura_bench::row::raw::RawLoop;
 use aura_bench::row::{Row, Settings};
 use aura_bench::subject::{self, Direct, Subject};
 use aura_bench::{Error, conclude, report, units};
+use c_callback::CCallbacks;
 use clap::Parser;
 use future::Futures;
 use indicatif::ProgressBar;
@@ -148,11 +151,17 @@ fn rows(subject: &Subject, settings: Settings) -> Result<Vec<Named>, Error> {
     }
     let nop = |mode| Callbacks::nop(mode, subject, settings);
     let read = |mode| Callbacks::read(mode, subject, settings);
+    let c_nop = |mode| CCallbacks::nop(mode, subject, settings);
+    let c_read = |mode| CCallbacks::read(mode, subject, settings);
     rows.extend([
         named("callback-nop-single", "raw-nop", nop(Mode::Single)?),
         named("callback-nop-default", "raw-nop", nop(Mode::Default)?),
         named("callback-single", "raw-plain", read(Mode::Single)?),
         named("callback-default", "raw-plain", read(Mode::Default)?),
+        named("c-callback-nop-single", "raw-nop", c_nop(Mode::Single)?),
+        named("c-callback-nop-default", "raw-nop", c_nop(Mode::Default)?),
+        named("c-callback-single", "raw-plain", c_read(Mode::Single)?),
+        named("c-callback-default", "raw-plain", c_read(Mode::Default)?),
         named("future-single", "raw-plain", Futures::new(Mode::Single, subject, settings)?),
         named("future-default", "raw-plain", Futures::new(Mode::Default, subject, settings)?),
         named("future-fixed", "raw-plain", Futures::fixed(subject, settings)?),
