@@ -77,6 +77,9 @@ pub(super) fn check(bench: &Bench, verdicts: &mut Verdicts) {
             verdicts.add(&name, header_alone(bench, compiler_name, language, standard));
         }
     }
+    for page in ["docs/c.md", "aura-ffi/README.md"] {
+        verdicts.add(&format!("C code in {page}"), snippets(bench, page));
+    }
     verdicts.add("header, map and libraries have the same names", names(bench));
     verdicts.add("only libc and libgcc are needed", needed(bench));
     verdicts.add("manual pages", manual(bench));
@@ -95,6 +98,39 @@ fn header_alone(bench: &Bench, name: &str, language: &str, standard: &str) -> Ca
             .arg(format!("-std={standard}"))
             .args(gnu)
             .args(["-x", language, "-fsyntax-only", "-I"])
+            .arg(bench.prefix.join("include"))
+            .arg(&file))?;
+    }
+    Ok(Verdict::Passed)
+}
+
+/// What a reader of our pages has included by the time a snippet comes.
+const BEFORE_A_SNIPPET: &str = "\
+#include <aura.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+";
+
+/// Every piece of C on a page compiles as it stands; functions that nobody declared are fine there.
+fn snippets(bench: &Bench, page: &str) -> Case {
+    let text = fs::read_to_string(cargo::workspace_root().join(page))?;
+    let pieces: Vec<&str> = text
+        .split("\n```c\n")
+        .skip(1)
+        .map(|piece| piece.split("\n```").next().unwrap_or(piece))
+        .collect();
+    if pieces.is_empty() {
+        return Err("there is no C on this page".into());
+    }
+    for (number, piece) in pieces.iter().enumerate() {
+        let file = bench.folder.join(format!("snippet-{number}.c"));
+        fs::write(&file, format!("{BEFORE_A_SNIPPET}{piece}\n"))?;
+        run(Command::new("gcc")
+            .args(STRICT)
+            .args(["-std=c11", "-D_GNU_SOURCE", "-fsyntax-only"])
+            .arg("-I")
             .arg(bench.prefix.join("include"))
             .arg(&file))?;
     }
