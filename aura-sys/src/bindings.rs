@@ -117,7 +117,6 @@ pub struct aura_options_t {
     #[doc = " Zero."]
     pub _reserved: [u32; 7usize],
 }
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of aura_options_t"][::std::mem::size_of::<aura_options_t>() - 88usize];
     ["Alignment of aura_options_t"][::std::mem::align_of::<aura_options_t>() - 8usize];
@@ -173,7 +172,6 @@ pub struct aura_buf_t__bindgen_ty_1__bindgen_ty_1 {
     pub index: ::std::os::raw::c_int,
     pub offset: usize,
 }
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of aura_buf_t__bindgen_ty_1__bindgen_ty_1"]
         [::std::mem::size_of::<aura_buf_t__bindgen_ty_1__bindgen_ty_1>() - 16usize];
@@ -184,7 +182,6 @@ const _: () = {
     ["Offset of field: aura_buf_t__bindgen_ty_1__bindgen_ty_1::offset"]
         [::std::mem::offset_of!(aura_buf_t__bindgen_ty_1__bindgen_ty_1, offset) - 8usize];
 };
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of aura_buf_t__bindgen_ty_1"]
         [::std::mem::size_of::<aura_buf_t__bindgen_ty_1>() - 16usize];
@@ -195,7 +192,6 @@ const _: () = {
     ["Offset of field: aura_buf_t__bindgen_ty_1::fixed"]
         [::std::mem::offset_of!(aura_buf_t__bindgen_ty_1, fixed) - 0usize];
 };
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of aura_buf_t"][::std::mem::size_of::<aura_buf_t>() - 24usize];
     ["Alignment of aura_buf_t"][::std::mem::align_of::<aura_buf_t>() - 8usize];
@@ -255,7 +251,6 @@ pub struct aura_stats_t {
     #[doc = " Submissions that AURA_SELECT_ADAPTIVE moved to another ring than the CPU's own."]
     pub adaptive_spills: u64,
 }
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of aura_stats_t"][::std::mem::size_of::<aura_stats_t>() - 56usize];
     ["Alignment of aura_stats_t"][::std::mem::align_of::<aura_stats_t>() - 8usize];
@@ -303,7 +298,6 @@ pub struct aura_ring_stats_t {
     #[doc = " Entries of the ring's queue."]
     pub queue_depth: ::std::os::raw::c_int,
 }
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of aura_ring_stats_t"][::std::mem::size_of::<aura_ring_stats_t>() - 56usize];
     ["Alignment of aura_ring_stats_t"][::std::mem::align_of::<aura_ring_stats_t>() - 8usize];
@@ -348,7 +342,6 @@ pub struct aura_histogram_t {
     #[doc = " AURA_HISTOGRAM_MAX_US."]
     pub max_tracked_us: ::std::os::raw::c_int,
 }
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of aura_histogram_t"][::std::mem::size_of::<aura_histogram_t>() - 1344usize];
     ["Alignment of aura_histogram_t"][::std::mem::align_of::<aura_histogram_t>() - 4usize];
@@ -380,7 +373,6 @@ pub struct aura_buffer_stats_t {
     #[doc = " Shards that free buffers are spread over."]
     pub shard_count: ::std::os::raw::c_int,
 }
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of aura_buffer_stats_t"][::std::mem::size_of::<aura_buffer_stats_t>() - 24usize];
     ["Alignment of aura_buffer_stats_t"][::std::mem::align_of::<aura_buffer_stats_t>() - 8usize];
@@ -570,7 +562,6 @@ pub struct aura_op_t {
     #[doc = " Zero."]
     pub _reserved: [u32; 8usize],
 }
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of aura_op_t"][::std::mem::size_of::<aura_op_t>() - 144usize];
     ["Alignment of aura_op_t"][::std::mem::align_of::<aura_op_t>() - 8usize];

@@ -103,7 +103,10 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
         .generate()?
         .to_string();
     let bindings = bindings.replace("__off_t", "off_t").replace("__mode_t", "mode_t");
-    format(root, &format!("{FIRST_LINE}\n\n{bindings}"))
+    // The modules that include this allow all of clippy, with the reason.
+    let silenced = "#[allow(clippy::unnecessary_operation, clippy::identity_op)]\n";
+    let text = format(root, &format!("{FIRST_LINE}\n\n{bindings}"))?;
+    Ok(text.replace(silenced, ""))
 }
 
 /// The platform's types are plain data in libc too.
