@@ -118,7 +118,8 @@ typedef struct {
   /** Number of rings, 1 to 1024; 0 (default): one per CPU that the process may run on. */
   int ring_count;
   /** In-flight limit with which the search begins, 1 to queue_depth; the limit for good with
-   *  disable_adaptive. 0: a quarter of queue_depth. Default 256, or queue_depth if that is less. */
+   *  disable_adaptive. 0: a quarter of queue_depth, and no limit with disable_adaptive. Default 256, or
+   *  queue_depth if that is less. */
   int initial_in_flight;
   /** The limit never falls below this, 1 to queue_depth. Default 4 (also for 0), or queue_depth if that
    *  is less. */

@@ -96,7 +96,7 @@ pub struct aura_options_t {
     pub queue_depth: ::std::os::raw::c_int,
     #[doc = " Number of rings, 1 to 1024; 0 (default): one per CPU that the process may run on."]
     pub ring_count: ::std::os::raw::c_int,
-    #[doc = " In-flight limit with which the search begins, 1 to queue_depth; the limit for good with\n  disable_adaptive. 0: a quarter of queue_depth. Default 256, or queue_depth if that is less."]
+    #[doc = " In-flight limit with which the search begins, 1 to queue_depth; the limit for good with\n  disable_adaptive. 0: a quarter of queue_depth, and no limit with disable_adaptive. Default 256, or\n  queue_depth if that is less."]
     pub initial_in_flight: ::std::os::raw::c_int,
     #[doc = " The limit never falls below this, 1 to queue_depth. Default 4 (also for 0), or queue_depth if that\n  is less."]
     pub min_in_flight: ::std::os::raw::c_int,

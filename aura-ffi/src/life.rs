@@ -24,7 +24,30 @@ pub unsafe extern "C" fn aura_create_with_options(
     give(unsafe { options::read(options) }.and_then(|config| create(&config)))
 }
 
+/// What is said before the process is ended, because an exception left a callback or an invariant
+/// of ours does not hold: to the log handler, and to stderr in case there is none.
+#[cfg(panic = "abort")]
+fn explain_aborts() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        std::panic::set_hook(Box::new(|why| {
+            let payload = why.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+            let text = match text {
+                Some("panic in a function that cannot unwind") => "an exception left a callback",
+                Some(text) => text,
+                None => "unknown",
+            };
+            emit(Level::Error, format_args!("fatal: {text}; the process is ended"));
+            eprintln!("libaura: fatal: {text}; the process is ended");
+        }));
+    });
+}
+
 fn create(config: &Config) -> Result<*mut aura_engine_t, Refusal> {
+    #[cfg(panic = "abort")]
+    explain_aborts();
     match Engine::create(config) {
         Ok(engine) => Ok(names::enter(engine)),
         Err(error) => {

@@ -63,6 +63,7 @@ pub(crate) fn build() -> Result<Library, Failure> {
     let _ = fs::remove_file(&archive); // `ar` adds to what is there.
     run(tool("AR", "ar").arg("rcsD").arg(&archive).arg(&object))?;
 
+    // Not to be unloaded while it is in use: threads that have used it come back when they end.
     let shared = folder.join(format!("libaura.so.{}", version.full));
     run(c_compiler()
         .arg("-shared")
@@ -70,7 +71,11 @@ pub(crate) fn build() -> Result<Library, Failure> {
         .arg(&shared)
         .arg(&object)
         .arg(prefixed("-Wl,--version-script=", &root.join("aura-ffi/aura.map")))
-        .args(["-Wl,--no-undefined-version", "-Wl,-z,defs,-z,relro,-z,now", "-Wl,--build-id"])
+        .args([
+            "-Wl,--no-undefined-version",
+            "-Wl,-z,defs,-z,relro,-z,now,-z,nodelete",
+            "-Wl,--build-id",
+        ])
         .arg(format!("-Wl,-soname,libaura.so.{}", version.major)))?;
     Ok(Library { shared, archive, version })
 }

@@ -1,6 +1,7 @@
 //! Small projects built against an installed prefix, in the ways in which users find a library.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -65,6 +66,8 @@ pub(super) fn run_all(bench: &Bench, verdicts: &mut Verdicts) -> Result<(), Fail
         verdicts.add(&format!("find_package, {where_}"), find_package(&project, prefix));
     }
     verdicts.add("add_subdirectory", add_subdirectory(&project));
+    verdicts.add("an exception ends the process", throws(&project, &bench.prefix));
+    verdicts.add("the library is unloaded and loaded again", reload(&project, &bench.prefix));
     verdicts.add("the reference's link line", reference_line(&project, &bench.prefix));
     Ok(())
 }
@@ -126,6 +129,47 @@ fn cmake(project: &Path, name: &str, definitions: &[String]) -> Case {
         .args(definitions))?;
     run(Command::new("cmake").arg("--build").arg(&build))?;
     run(Command::new("ctest").args(["--output-on-failure", "--test-dir"]).arg(&build))?;
+    Ok(Verdict::Passed)
+}
+
+fn throws(project: &Path, prefix: &Path) -> Case {
+    if let Err(reason) = program("g++", "g++") {
+        return Ok(Verdict::Skipped(reason));
+    }
+    let source = cargo::workspace_root().join("aura-ffi/tests/programs/throws.cpp");
+    let program = project.join("throws");
+    run(Command::new("g++")
+        .args(STRICT)
+        .arg("-std=c++20")
+        .arg("-I")
+        .arg(prefix.join("include"))
+        .arg(source)
+        .arg("-L")
+        .arg(prefix.join("lib"))
+        .arg("-laura")
+        .arg("-o")
+        .arg(&program))?;
+    let ending = Command::new(&program).env("LD_LIBRARY_PATH", prefix.join("lib")).output()?;
+    let said = String::from_utf8_lossy(&ending.stderr);
+    if ending.status.signal() != Some(SIGABRT) || !said.contains("libaura: ") {
+        return Err(format!("{}: {said}", ending.status).into());
+    }
+    Ok(Verdict::Passed)
+}
+
+const SIGABRT: i32 = 6;
+
+fn reload(project: &Path, prefix: &Path) -> Case {
+    let source = cargo::workspace_root().join("aura-ffi/tests/programs/reload.c");
+    let program = project.join("reload");
+    run(Command::new("cc")
+        .args(STRICT)
+        .args(["-std=c11", "-D_GNU_SOURCE", "-I"])
+        .arg(prefix.join("include"))
+        .arg(source)
+        .args(["-ldl", "-lpthread", "-o"])
+        .arg(&program))?;
+    run(Command::new(&program).arg(prefix.join("lib/libaura.so.0")))?;
     Ok(Verdict::Passed)
 }
 

@@ -8,3 +8,4 @@ mod interface;
 mod limits;
 mod odd;
 mod registered;
+mod settings;
