@@ -3,6 +3,7 @@
 
 mod common;
 mod drivers;
+mod input;
 mod limits;
 mod reuse;
 mod streams;
