@@ -146,6 +146,21 @@ pub(crate) fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
+/// Waits until no more are open than there were.
+#[track_caller]
+pub(crate) fn all_closed_but(before: usize) {
+    let start = Instant::now();
+    while open_descriptors() > before {
+        if start.elapsed() > SOON / 3 {
+            let list = std::fs::read_dir("/proc/self/fd").unwrap();
+            let list: Vec<_> =
+                list.filter_map(|fd| std::fs::read_link(fd.unwrap().path()).ok()).collect();
+            panic!("{before} descriptors were open, now these are: {list:?}");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// For tests that measure or change their whole process: runs the test of this name again, alone
 /// in a process. `true` in that process.
 #[track_caller]
