@@ -39,10 +39,10 @@ fn survive(engine: Engine, run: impl Fn(&Engine, Arc<World>, usize) + Send + 'st
     let limit = LONG * 5 + Duration::from_millis(operations() as u64);
     within(limit, "operations dropped at random", move || {
         let engine = Arc::new(engine);
-        let before = open_descriptors();
         let world = Arc::new(World::new(engine.clone()));
         run(&engine, world.clone(), operations() / 10);
-        let warm = resident_bytes();
+        // By now there is everything that engine and runtime make when they first need it.
+        let (before, warm) = (open_descriptors(), resident_bytes());
         run(&engine, world.clone(), operations());
         let grown = resident_bytes().saturating_sub(warm);
         world.check_files();
