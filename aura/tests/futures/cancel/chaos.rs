@@ -19,7 +19,7 @@ const LEN: usize = CELLS * BUFFER_BYTES;
 /// Futures that a task holds at a time; with those of other tasks more than the limit.
 const HELD: usize = 90;
 /// Of which so many never end by themselves. Fewer than permits, or the others would wait for ever.
-const HELD_IN_PIPES: usize = 4;
+const HELD_IN_PIPES: usize = 1;
 
 /// What the operations work on.
 pub(super) struct World {

@@ -98,7 +98,7 @@ fn futures_dropped_at_random_with_a_poller() {
         return;
     }
     // Adaptive, with a ring per CPU.
-    let engine = Engine::with_options(&Options::new().queue_depth(128)).unwrap();
+    let engine = Engine::with_options(&Options::new().queue_depth(128).min_in_flight(32)).unwrap();
     survive(engine, |engine, world, count| {
         let poller = engine.start_poller().unwrap();
         std::thread::scope(|scope| {
@@ -161,7 +161,7 @@ fn futures_dropped_at_random_in_threads_of_tokio() {
     if !alone("cancel::futures_dropped_at_random_in_threads_of_tokio") {
         return;
     }
-    let options = Options::new().queue_depth(64).ring_count(2);
+    let options = Options::new().queue_depth(64).ring_count(2).min_in_flight(48);
     let runtime = tokio_runtime(3);
     survive(Engine::with_options(&options).unwrap(), move |engine, world, count| {
         runtime.block_on(spawn_all(engine, world, 6, count));
