@@ -6,6 +6,7 @@ mod common;
 mod drivers;
 mod input;
 mod limits;
+mod many;
 mod reuse;
 mod streams;
 mod tasks;
