@@ -7,6 +7,7 @@ mod drivers;
 mod input;
 mod limits;
 mod many;
+mod registered;
 mod reuse;
 mod streams;
 mod tasks;
