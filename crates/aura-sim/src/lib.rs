@@ -12,7 +12,7 @@ mod rng;
 mod run;
 mod trace;
 
-pub use baselines::{Gradient2, Original, Vegas};
+pub use baselines::{Gradient2, Law, Limiter, Original, Vegas};
 pub use device::{Device, Operation};
 pub use devices::{
     CachedDisk, Elevator, NeighbourOn, Scheduled, Service, SharedQueue, Sized, Sped, Stalling,

@@ -50,6 +50,8 @@ pub struct Original {
     rate: f64,
     limit_before: u32,
     backed_off: bool,
+    /// A tick without a change of the limit counts as progress. That is the first defect.
+    stillness_is_progress: bool,
 }
 
 impl Original {
@@ -75,6 +77,7 @@ impl Original {
             rate: 0.0,
             limit_before: 0,
             backed_off: false,
+            stillness_is_progress: true,
         }
     }
 
@@ -85,6 +88,13 @@ impl Original {
         engaged.engage();
         engaged.changed = false;
         engaged
+    }
+
+    /// The same without the first defect: after the first step, only more throughput at a higher
+    /// limit is progress. What it then still gets wrong is the doing of the others.
+    #[must_use]
+    pub fn without_first_defect(self) -> Self {
+        Self { stillness_is_progress: false, ..self }
     }
 
     fn guard_ns(&self) -> u64 {
@@ -131,7 +141,8 @@ impl Original {
     fn probe(&mut self, rate: f64, p99_ns: u64) {
         // Progress per unit of limit: without a change of the limit the quotient is infinite.
         let gain = (rate - self.rate) / self.rate.max(1.0);
-        let unchanged = self.limit == self.limit_before;
+        let still = self.limit == self.limit_before;
+        let unchanged = still && (self.stillness_is_progress || self.ticks == 1);
         let room = self.target_ns.is_some_and(|target_ns| p99_ns < target_ns);
         if unchanged || gain > GAIN || room {
             self.plateau = 0;
