@@ -14,7 +14,7 @@ fn virtio_disk_without_target() {
     let (knee, best) = (oracle.knee(), oracle.best());
     let mut figures = Figures::new("virtio disk");
     println!("virtio: knee {knee}, {best:.0}/s, p99 {} us", oracle.p99_ns(knee) / 1000);
-    for seed in seeds() {
+    figures.each_seed(|seed, figures| {
         let setup = Setup { keep_from_ns: SEC, ..seconds(5.0, seed) };
         let (_, mut trace) =
             control(Config::default(), &mut *disk(), &mut Load::closed(1024), &setup);
@@ -26,7 +26,7 @@ fn virtio_disk_without_target() {
         figures.add("cv", trace.limit_stats(SEC, 5 * SEC).1);
         let steady_ns = trace.first_after(0, |s| s.decision.phase == Phase::Steady);
         figures.add("steady s", steady_ns as f64 / 1e9);
-    }
+    });
     figures.print();
     assert!(figures.low("eta") >= 0.98);
     assert!(figures.high("p99/knee") <= 1.3);
@@ -40,7 +40,7 @@ fn virtio_disk_with_a_target_of_1_ms() {
     let (depth, best) = oracle.best_meeting(MS).expect("1 ms is feasible");
     println!("virtio 1 ms: best static {depth}, {best:.0}/s");
     let mut figures = Figures::new("virtio disk, 1 ms");
-    for seed in seeds() {
+    figures.each_seed(|seed, figures| {
         let setup = Setup { late_ns: MS, ..seconds(8.0, seed) };
         let config = Config { target_p99_ns: Some(MS), ..Config::default() };
         let (_, trace) = control(config, &mut *disk(), &mut Load::closed(1024), &setup);
@@ -49,7 +49,7 @@ fn virtio_disk_with_a_target_of_1_ms() {
         figures.add("V", f64::from(violations) / f64::from(windows));
         figures.add("limit", trace.limit_stats(SEC, 8 * SEC).0);
         figures.add("cv", trace.limit_stats(SEC, 8 * SEC).1);
-    }
+    });
     figures.print();
     assert!(figures.low("eta") >= 0.95);
     assert!(figures.mean("V") <= 0.01);

@@ -17,7 +17,7 @@ fn scenario_01_shared_queue() {
         Box::new(SharedQueue::new(32, MEMORYLESS))
     })
     .best();
-    for seed in seeds() {
+    figures.each_seed(|seed, figures| {
         let mut device = SharedQueue::new(32, MEMORYLESS);
         let setup = seconds(4.0, seed);
         let (_, trace) = control(Config::default(), &mut device, &mut Load::closed(1024), &setup);
@@ -25,7 +25,7 @@ fn scenario_01_shared_queue() {
         figures.add("limit/c", trace.limit_stats(SEC, 4 * SEC).0 / 32.0);
         figures.add("cv", trace.limit_stats(SEC, 4 * SEC).1);
         figures.add("t95 s", trace.t95_ns(100 * MS, 50 * MS, best) as f64 / 1e9 + 0.1);
-    }
+    });
     figures.print();
     assert!(figures.low("eta") >= 0.97);
     assert!(figures.high("limit/c") <= 1.5);
@@ -38,14 +38,14 @@ fn scenario_02_striped_dies() {
     let best =
         Oracle::sweep(1024, &seconds(0.4, 99), false, &|| Box::new(StripedDies::new(32, FLASH)))
             .best();
-    for seed in seeds() {
+    figures.each_seed(|seed, figures| {
         let mut device = StripedDies::new(32, FLASH);
         let setup = seconds(4.0, seed);
         let (_, trace) = control(Config::default(), &mut device, &mut Load::closed(1024), &setup);
         figures.add("eta", trace.rate(SEC, 4 * SEC) / best);
         figures.add("limit", trace.limit_stats(SEC, 4 * SEC).0);
         figures.add("t95 s", trace.t95_ns(100 * MS, 50 * MS, best) as f64 / 1e9 + 0.1);
-    }
+    });
     figures.print();
     assert!(figures.low("eta") >= 0.95);
 }
@@ -53,7 +53,7 @@ fn scenario_02_striped_dies() {
 #[test]
 fn scenario_05_capacity_falls_and_returns() {
     let mut figures = Figures::new("5 capacity falls, returns");
-    for seed in seeds() {
+    figures.each_seed(|seed, figures| {
         let schedule = vec![(2 * SEC, 8), (4 * SEC, 32)];
         let mut device = Scheduled::new(SharedQueue::new(32, MEMORYLESS), schedule);
         let setup = seconds(6.0, seed);
@@ -64,7 +64,7 @@ fn scenario_05_capacity_falls_and_returns() {
         figures.add("up s", trace.t95_ns(4 * SEC, 50 * MS, 4e5) as f64 / 1e9);
         figures.add("eta up", trace.rate(4_500 * MS, 6 * SEC) / 4e5);
         figures.add("limit up", f64::from(trace.limit_at(6 * SEC)));
-    }
+    });
     figures.print();
     assert!(figures.high("down s") <= 0.5);
     assert!(figures.high("up s") <= 0.5);
@@ -88,7 +88,7 @@ fn bursty(rate: f64, burst: u32) -> impl FnMut(u64, &mut aura_sim::Rng) -> (u64,
 #[test]
 fn scenario_09_app_limited() {
     let mut figures = Figures::new("9 app-limited");
-    for seed in seeds() {
+    figures.each_seed(|seed, figures| {
         let setup = seconds(4.0, seed);
         // From the start: nothing is ever limited.
         let mut load = Load::open(bursty(120_000.0, 200));
@@ -110,7 +110,7 @@ fn scenario_09_app_limited() {
         figures.add("limit", mean);
         figures.add("cv", cv);
         assert!(!trace.entered(Phase::Backoff, 0, 4 * SEC));
-    }
+    });
     figures.print();
     assert!(figures.high("cv") == 0.0);
     assert!(figures.low("limit") >= 28.0 && figures.high("limit") <= 48.0);
@@ -118,9 +118,7 @@ fn scenario_09_app_limited() {
 
 #[test]
 fn scenario_12_targets() {
-    // Shares of eleven windows and noise at the steep part of a curve need more runs than the rest.
-    let seeds = 1..1 + 2 * seeds().count() as u64;
-    type Make = dyn Fn() -> Box<dyn Device>;
+    type Make = dyn Fn() -> Box<dyn Device> + Sync;
     let devices: [(&str, &Make); 2] = [
         ("12 targets, shared queue", &|| Box::new(SharedQueue::new(16, Service::Flash(160_000.0)))),
         ("12 targets, striped dies", &|| Box::new(StripedDies::new(16, Service::Flash(160_000.0)))),
@@ -137,7 +135,7 @@ fn scenario_12_targets() {
             let best = oracle.best_meeting(target_ns);
             let label: &'static str = Box::leak(format!("{name} x{multiple}").into_boxed_str());
             let mut figures = Figures::new(label);
-            for seed in seeds.clone() {
+            figures.each_seed(|seed, figures| {
                 let setup = aura_sim::Setup { late_ns: target_ns, ..seconds(12.0, seed) };
                 let config =
                     Config { target_p99_ns: Some(target_ns), max_limit: 256, ..Config::default() };
@@ -145,7 +143,7 @@ fn scenario_12_targets() {
                     control(config, &mut *device(), &mut Load::closed(256), &setup);
                 let Some((depth, best)) = best else {
                     figures.add("infeasible", f64::from(u8::from(controller.is_infeasible())));
-                    continue;
+                    return;
                 };
                 let (violations, windows) = trace.violations(SEC);
                 figures.add("eta", trace.rate(SEC, 12 * SEC) / best);
@@ -155,17 +153,16 @@ fn scenario_12_targets() {
                 figures.add("limit", mean);
                 figures.add("cv", cv);
                 figures.add("oracle", f64::from(depth));
-            }
+            });
             figures.print();
             if multiple == 0.5 && name.contains("shared") {
                 assert!(figures.low("infeasible") == 1.0);
                 continue;
             }
-            // The oracle has no margin: where the curve is steep, keeping V costs about 4 %.
-            assert!(figures.low("eta") >= if multiple == 0.5 { 0.94 } else { 0.95 });
+            assert!(figures.low("eta") >= 0.95);
             // Noise alone trips a target at the knee; two windows in all may go wrong by chance.
             let gate = if multiple == 1.0 { 0.1 } else { 0.01 };
-            let chance = 2.0 / (11.0 * seeds.clone().count() as f64);
+            let chance = 2.0 / (11.0 * seeds().count() as f64);
             assert!(figures.mean("V") <= gate + chance, "V {}", figures.mean("V"));
         }
     }
@@ -173,7 +170,7 @@ fn scenario_12_targets() {
 
 #[test]
 fn scenario_06_stalls_and_heavy_tail() {
-    type Make = Box<dyn Fn() -> Box<dyn Device>>;
+    type Make = Box<dyn Fn() -> Box<dyn Device> + Sync>;
     let stalling =
         || Stalling { inner: SharedQueue::new(32, FLASH), period_ns: SEC, stall_ns: 20 * MS };
     let pareto = || SharedQueue::new(32, Service::Pareto(80_000.0));
@@ -184,14 +181,14 @@ fn scenario_06_stalls_and_heavy_tail() {
     for (name, device) in cases {
         let mut figures = Figures::new(name);
         let best = if name.contains("stall") { 4e5 * 0.98 } else { 4e5 };
-        for seed in seeds() {
+        figures.each_seed(|seed, figures| {
             let setup = seconds(6.0, seed);
             let (_, trace) =
                 control(Config::default(), &mut *device(), &mut Load::closed(1024), &setup);
             figures.add("eta", trace.rate(SEC, 6 * SEC) / best);
             figures.add("limit", trace.limit_stats(SEC, 6 * SEC).0);
             figures.add("cv", trace.limit_stats(SEC, 6 * SEC).1);
-        }
+        });
         figures.print();
         assert!(figures.low("eta") >= 0.95);
         assert!(figures.low("limit") >= 30.0 && figures.high("limit") <= 60.0);
@@ -201,7 +198,7 @@ fn scenario_06_stalls_and_heavy_tail() {
 #[test]
 fn scenario_11_hard_throttle() {
     let mut figures = Figures::new("11 hard throttle");
-    for seed in seeds() {
+    figures.each_seed(|seed, figures| {
         let mut device = TokenBucket::new(20_000.0, MS);
         let (_, trace) =
             control(Config::default(), &mut device, &mut Load::closed(1024), &seconds(8.0, seed));
@@ -209,7 +206,7 @@ fn scenario_11_hard_throttle() {
         figures.add("limit", trace.limit_stats(SEC, 8 * SEC).0);
         let highest = trace.steps.iter().filter(|s| s.at_ns > SEC).map(|s| s.decision.limit).max();
         figures.add("highest", f64::from(highest.unwrap_or(0)));
-    }
+    });
     figures.print();
     assert!(figures.low("eta") >= 0.97);
     assert!(figures.high("highest") <= 40.0);
@@ -220,7 +217,7 @@ fn scenario_03_elevator() {
     let mut figures = Figures::new("3 elevator");
     let device = || Box::new(Elevator::default()) as Box<dyn Device>;
     let best = Oracle::sweep(256, &seconds(40.0, 99), false, &device).best();
-    for seed in seeds() {
+    figures.each_seed(|seed, figures| {
         let config = Config { max_limit: 256, ..Config::default() };
         let (_, trace) =
             control(config, &mut *device(), &mut Load::closed(256), &seconds(120.0, seed));
@@ -231,7 +228,7 @@ fn scenario_03_elevator() {
         figures
             .add("ops to 95 %", (t95_ns as f64 / 1e9).max(0.01) * trace.rate(0, t95_ns.max(SEC)));
         figures.add("ops to steady", trace.rate(0, steady.max(SEC)) * steady as f64 / 1e9);
-    }
+    });
     figures.print();
     assert!(figures.low("eta") >= 0.95);
     assert!(figures.high("ops to steady") <= 3_500.0);
@@ -240,7 +237,7 @@ fn scenario_03_elevator() {
 #[test]
 fn scenario_04_cloud_volume() {
     let mut figures = Figures::new("4 cloud volume");
-    for seed in seeds() {
+    figures.each_seed(|seed, figures| {
         let mut device = TokenBucket::with_burst(3_000.0, MS, 12_000.0, 60_000);
         let config = Config { min_limit: 1, ..Config::default() };
         let (_, trace) =
@@ -249,7 +246,7 @@ fn scenario_04_cloud_volume() {
         figures.add("eta after", trace.rate(6 * SEC, 12 * SEC) / 3_000.0);
         figures.add("limit burst", trace.limit_stats(2 * SEC, 4 * SEC).0);
         figures.add("limit after", trace.limit_stats(7 * SEC, 12 * SEC).0);
-    }
+    });
     figures.print();
     assert!(figures.low("eta burst") >= 0.97 && figures.low("eta after") >= 0.97);
     assert!(figures.high("limit after") < 0.6 * figures.low("limit burst"));
@@ -258,7 +255,7 @@ fn scenario_04_cloud_volume() {
 #[test]
 fn scenario_07_neighbour() {
     let mut figures = Figures::new("7 neighbour");
-    for seed in seeds() {
+    figures.each_seed(|seed, figures| {
         // A neighbour with a depth of 48 takes 60 % from a limit of 32.
         let inner = SharedQueue::new(32, MEMORYLESS);
         let mut device = NeighbourOn::new(inner, 48, 2 * SEC, 5 * SEC);
@@ -272,7 +269,7 @@ fn scenario_07_neighbour() {
         figures.add("eta out", trace.rate(5_500 * MS, 8 * SEC) / 4e5);
         figures.add("limit in", f64::from(trace.limit_at(4_900 * MS)));
         figures.add("limit out", f64::from(trace.limit_at(8 * SEC)));
-    }
+    });
     figures.print();
     assert!(figures.high("in s") <= 0.5 && figures.high("out s") <= 0.5);
 }
@@ -281,7 +278,7 @@ fn scenario_07_neighbour() {
 fn scenario_08_sizes() {
     let mut figures = Figures::new("8 sizes");
     let bytes = |now_ns: u64| if (now_ns / (2 * SEC)).is_multiple_of(2) { 4096 } else { 262_144 };
-    for seed in seeds() {
+    figures.each_seed(|seed, figures| {
         let setup = seconds(8.0, seed);
         let mut load = Load::closed(1024).with_bytes(bytes);
         let (_, trace) = control(Config::default(), &mut Sized::new(32), &mut load, &setup);
@@ -294,7 +291,7 @@ fn scenario_08_sizes() {
             trace.byte_rate(6 * SEC, 8 * SEC) / fixed.byte_rate(6_200 * MS, 8 * SEC),
         );
         figures.add("limit", trace.limit_stats(SEC, 8 * SEC).0);
-    }
+    });
     figures.print();
     assert!(figures.low("eta small") >= 0.95 && figures.low("eta large") >= 0.95);
 }
@@ -304,7 +301,7 @@ fn scenario_10_cached_disk() {
     let mut figures = Figures::new("10 cached disk");
     let device = || Box::new(CachedDisk::new(0.9, SharedQueue::new(8, Service::Flash(100_000.0))));
     let best = Oracle::sweep(1024, &seconds(0.2, 99), false, &|| device()).best();
-    for seed in seeds() {
+    figures.each_seed(|seed, figures| {
         let (_, trace) = control(
             Config::default(),
             &mut *device(),
@@ -313,7 +310,7 @@ fn scenario_10_cached_disk() {
         );
         figures.add("eta", trace.rate(SEC, 3 * SEC) / best);
         figures.add("limit", trace.limit_stats(SEC, 3 * SEC).0);
-    }
+    });
     figures.print();
     assert!(figures.low("eta") >= 0.95);
 }
