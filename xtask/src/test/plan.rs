@@ -81,7 +81,8 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
         },
         Step { unavailable: no_clippy, ..Step::cargo("clippy", lint::CLIPPY.iter().copied()) },
         Step::cargo("tidy", ["xtask", "tidy"]),
-        tests("tests", &["--workspace"]),
+        // The controller's gates: a few runs here, all thirty in the step of that crate alone.
+        Step { variable: Some(("AIMD_SEEDS", "3")), ..tests("tests", &["--workspace"]) },
         Step::cargo("bindings of aura.h", ["xtask", "codegen", "--check"]),
         Step { unavailable: no_c_compiler, ..library("test", quick) },
     ];
