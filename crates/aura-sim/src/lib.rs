@@ -22,7 +22,7 @@ pub use load::Load;
 pub use oracle::Oracle;
 pub use policy::{Fixed, Policy, Sampling};
 pub use rng::Rng;
-pub use run::{Faults, Setup, run};
+pub use run::{Faults, Party, Setup, run, run_together};
 pub use trace::{Step, Trace};
 
 /// Nanoseconds in a millisecond.

@@ -1,9 +1,10 @@
 //! Who decides the limit: the trait, a fixed number, and Aura's own controller.
 
 use aura_aimd::{Controller, Decision, Phase, Reason, Window, WindowGoal};
+use std::fmt;
 
 /// Anything that turns windows into limits. Implement it to bring a controller of your own.
-pub trait Policy {
+pub trait Policy: fmt::Debug {
     /// Digests a window and decides. [`Decision::limit_changed`] has to be set exactly if the limit
     /// differs from the one before.
     fn on_window(&mut self, window: &Window) -> Decision;

@@ -55,6 +55,15 @@ struct Open {
     latencies_ns: Vec<u64>,
 }
 
+/// A load and the policy that limits it.
+#[derive(Debug)]
+pub struct Party<'a> {
+    /// Who submits.
+    pub load: &'a mut Load,
+    /// Who decides how much at once.
+    pub policy: &'a mut dyn Policy,
+}
+
 /// Runs the simulation and returns what happened.
 ///
 /// # Panics
@@ -67,19 +76,73 @@ pub fn run(
     policy: &mut dyn Policy,
     setup: &Setup,
 ) -> Trace {
-    Engine::new(policy, setup).run(device, load)
+    run_together(device, vec![Party { load, policy }], setup).swap_remove(0)
+}
+
+/// Runs several loads, each with a policy of its own, against one device they share, and returns what
+/// happened to each.
+///
+/// # Panics
+///
+/// As [`run`].
+pub fn run_together(device: &mut dyn Device, parties: Vec<Party<'_>>, setup: &Setup) -> Vec<Trace> {
+    let mut rng = Rng::new(setup.seed);
+    let count = parties.len() as u32;
+    let mut engines: Vec<Engine<'_>> = Vec::new();
+    for (index, party) in parties.into_iter().enumerate() {
+        engines.push(Engine::new(party, setup, Ids { index: index as u32, count }, &mut rng));
+    }
+    let mut done = Vec::new();
+    let mut pause = Some(setup.faults).filter(|faults| faults.pause_ns > 0);
+    engines.iter_mut().for_each(|engine| engine.fill(0, device, &mut rng));
+    loop {
+        let arrival_ns = engines.iter().map(|engine| engine.arrival.0).min();
+        let mut now_ns = device.next_event_ns().min(arrival_ns.unwrap_or(u64::MAX));
+        if now_ns >= setup.duration_ns {
+            break;
+        }
+        if let Some(faults) = pause.take_if(|faults| now_ns >= faults.pause_at_ns) {
+            // Nobody looks: the device works on, and everything is seen at the end.
+            let until_ns = faults.pause_at_ns + faults.pause_ns;
+            while device.next_event_ns() <= until_ns {
+                device.advance(device.next_event_ns(), &mut rng, &mut done);
+            }
+            engines.iter_mut().for_each(|engine| engine.window.gap_ns += faults.pause_ns);
+            now_ns = until_ns;
+        }
+        engines.iter_mut().for_each(|engine| engine.arrive(now_ns, &mut rng));
+        device.advance(now_ns, &mut rng, &mut done);
+        for id in done.drain(..) {
+            engines[(id % count) as usize].complete(now_ns, id / count);
+        }
+        for engine in &mut engines {
+            engine.fill(now_ns, device, &mut rng);
+            engine.close_window_if_due(now_ns);
+        }
+    }
+    engines.into_iter().map(|engine| engine.finish()).collect()
+}
+
+/// Which of the ids that a device sees belong to one of several engines.
+#[derive(Clone, Copy)]
+struct Ids {
+    index: u32,
+    count: u32,
 }
 
 struct Engine<'a> {
     policy: &'a mut dyn Policy,
+    load: &'a mut Load,
+    ids: Ids,
     setup: Setup,
-    rng: Rng,
     trace: Trace,
     slots: Vec<Slot>,
     free: Vec<u32>,
     in_flight: u32,
     limit: u32,
     epoch: u32,
+    /// When the next operations of an open load come, and how many.
+    arrival: (u64, u32),
     waiting: u64,
     changed_ns: u64,
     completed: u64,
@@ -88,19 +151,23 @@ struct Engine<'a> {
 }
 
 impl<'a> Engine<'a> {
-    fn new(policy: &'a mut dyn Policy, setup: &Setup) -> Self {
+    fn new(party: Party<'a>, setup: &Setup, ids: Ids, rng: &mut Rng) -> Self {
+        let Party { load, policy } = party;
         let limit = policy.decision().limit;
         let sampling = policy.sampling();
+        let arrival = load.arrivals.as_mut().map_or((u64::MAX, 0), |next| next(0, rng));
         Self {
             policy,
+            load,
+            ids,
             setup: *setup,
-            rng: Rng::new(setup.seed),
             trace: Trace::new(setup),
             slots: Vec::new(),
             free: Vec::new(),
             in_flight: 0,
             limit,
             epoch: 0,
+            arrival,
             waiting: 0,
             changed_ns: 0,
             completed: 0,
@@ -109,43 +176,16 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn run(mut self, device: &mut dyn Device, load: &mut Load) -> Trace {
-        let mut done = Vec::new();
-        let mut arrival = (u64::MAX, 0);
-        if let Some(next) = &mut load.arrivals {
-            arrival = next(0, &mut self.rng);
+    fn arrive(&mut self, now_ns: u64, rng: &mut Rng) {
+        if self.arrival.0 <= now_ns {
+            self.waiting += u64::from(self.arrival.1);
+            if let Some(next) = &mut self.load.arrivals {
+                self.arrival = next(self.arrival.0, rng);
+            }
         }
-        self.fill(0, device, load);
-        loop {
-            let mut now_ns = device.next_event_ns().min(arrival.0);
-            if now_ns >= self.setup.duration_ns {
-                break;
-            }
-            assert!(now_ns >= self.changed_ns, "time runs backwards");
-            let faults = self.setup.faults;
-            if faults.pause_ns > 0 && now_ns >= faults.pause_at_ns {
-                // Nobody looks: the device works on, and everything is seen at the end.
-                let until_ns = faults.pause_at_ns + faults.pause_ns;
-                self.setup.faults.pause_ns = 0;
-                while device.next_event_ns() <= until_ns {
-                    device.advance(device.next_event_ns(), &mut self.rng, &mut done);
-                }
-                self.window.gap_ns += faults.pause_ns;
-                now_ns = until_ns;
-            }
-            if arrival.0 <= now_ns {
-                self.waiting += u64::from(arrival.1);
-                if let Some(next) = &mut load.arrivals {
-                    arrival = next(arrival.0, &mut self.rng);
-                }
-            }
-            device.advance(now_ns, &mut self.rng, &mut done);
-            for id in done.drain(..) {
-                self.complete(now_ns, id);
-            }
-            self.fill(now_ns, device, load);
-            self.close_window_if_due(now_ns);
-        }
+    }
+
+    fn finish(mut self) -> Trace {
         self.account(self.setup.duration_ns);
         self.trace.finish(self.setup.duration_ns);
         self.trace
@@ -153,17 +193,18 @@ impl<'a> Engine<'a> {
 
     /// Adds the time since the last change of in-flight to the areas under it.
     fn account(&mut self, now_ns: u64) {
+        assert!(now_ns >= self.changed_ns, "time runs backwards");
         let area = f64::from(self.in_flight) * (now_ns - self.changed_ns) as f64;
         self.window.in_flight_area += area;
         self.trace.in_flight_area += area;
         self.changed_ns = now_ns;
     }
 
-    fn complete(&mut self, now_ns: u64, id: u32) {
+    fn complete(&mut self, now_ns: u64, slot: u32) {
         self.account(now_ns);
         self.in_flight -= 1;
-        self.free.push(id);
-        let slot = self.slots[id as usize];
+        self.free.push(slot);
+        let slot = self.slots[slot as usize];
         let latency_ns = now_ns - slot.submitted_ns;
         self.window.operations += 1;
         self.window.bytes += u64::from(slot.bytes);
@@ -177,12 +218,12 @@ impl<'a> Engine<'a> {
         self.trace.complete(now_ns, latency_ns, slot.bytes);
     }
 
-    fn fill(&mut self, now_ns: u64, device: &mut dyn Device, load: &mut Load) {
+    fn fill(&mut self, now_ns: u64, device: &mut dyn Device, rng: &mut Rng) {
         loop {
-            let wanted = if load.arrivals.is_some() {
+            let wanted = if self.load.arrivals.is_some() {
                 self.waiting > 0
             } else {
-                self.in_flight < load.clients
+                self.in_flight < self.load.clients
             };
             if !wanted {
                 return;
@@ -192,20 +233,22 @@ impl<'a> Engine<'a> {
                 return;
             }
             self.waiting = self.waiting.saturating_sub(1);
-            self.submit(now_ns, device, (load.bytes)(now_ns));
+            self.submit(now_ns, device, rng);
         }
     }
 
-    fn submit(&mut self, now_ns: u64, device: &mut dyn Device, bytes: u32) {
+    fn submit(&mut self, now_ns: u64, device: &mut dyn Device, rng: &mut Rng) {
         self.account(now_ns);
-        let id = self.free.pop().unwrap_or_else(|| {
+        let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             self.slots.len() as u32 - 1
         });
-        self.slots[id as usize] = Slot { submitted_ns: now_ns, epoch: self.epoch, bytes };
+        let bytes = (self.load.bytes)(now_ns);
+        self.slots[slot as usize] = Slot { submitted_ns: now_ns, epoch: self.epoch, bytes };
         self.in_flight += 1;
         self.window.in_flight_max = self.window.in_flight_max.max(self.in_flight);
-        device.submit(now_ns, Operation { id, bytes }, &mut self.rng);
+        let id = slot * self.ids.count + self.ids.index;
+        device.submit(now_ns, Operation { id, bytes }, rng);
     }
 
     fn close_window_if_due(&mut self, now_ns: u64) {

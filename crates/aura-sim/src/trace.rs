@@ -70,6 +70,18 @@ impl Trace {
         self.duration_ns = duration_ns;
     }
 
+    /// Two runs on one device as one: the operations of both, the decisions of the first.
+    pub(crate) fn joined(mut self, other: Self) -> Self {
+        self.operations += other.operations;
+        self.latency_sum_ns += other.latency_sum_ns;
+        self.in_flight_area += other.in_flight_area;
+        self.latencies_ns.extend(other.latencies_ns);
+        for (mine, others) in self.buckets.iter_mut().zip(other.buckets) {
+            mine.iter_mut().zip(others).for_each(|(sum, more)| *sum += more);
+        }
+        self
+    }
+
     fn sum(&self, from_ns: u64, to_ns: u64, column: usize) -> u64 {
         let last = self.buckets.len();
         let range = (from_ns / BUCKET_NS) as usize..((to_ns / BUCKET_NS) as usize).min(last);

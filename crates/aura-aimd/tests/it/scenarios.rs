@@ -2,6 +2,7 @@
 
 use crate::bench::{Figures, control, seconds, seeds};
 use aura_aimd::{Config, Phase, Reason};
+use aura_sim::catalogue::{self, Contender};
 use aura_sim::{
     CachedDisk, Device, Elevator, Load, MS, NeighbourOn, Oracle, SEC, Scheduled, Service,
     SharedQueue, Sized, Stalling, StripedDies, TokenBucket,
@@ -338,6 +339,29 @@ fn scenario_13_pause_and_clock_step() {
             assert_eq!(trace.limit_stats(1_400 * MS, 2 * SEC), (f64::from(before), 0.0));
             assert!(!trace.entered(Phase::Backoff, 1_400 * MS, 2 * SEC));
             assert!(!trace.gave(Reason::CapacityFell, 1_400 * MS, 2 * SEC));
+        }
+    }
+}
+
+/// What is promised: together they use the device, and a target of each is kept. How they share it is
+/// left to chance, and without a target nothing keeps them from crowding each other.
+#[test]
+fn scenario_14_three_limiters() {
+    for name in ["14-three-limiters", "14-three-targets"] {
+        let prepared = catalogue::find(name).expect("in the catalogue").prepare();
+        let mut figures = Figures::new(name);
+        figures.each_seed(|seed, figures| {
+            let score = prepared.play(Contender::Controller, seed);
+            figures.add("eta", score.eta.unwrap_or(0.0));
+            figures.add("evenness", score.evenness.unwrap_or(0.0));
+            if let Some((violations, windows)) = score.violations {
+                figures.add("V", f64::from(violations) / f64::from(windows));
+            }
+        });
+        figures.print();
+        assert!(figures.low("eta") >= 0.95);
+        if prepared.target_p99_ns().is_some() {
+            assert!(figures.mean("V") <= 0.01);
         }
     }
 }

@@ -21,6 +21,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(changing());
     all.extend(targets());
     all.extend(faults());
+    all.extend(crowds());
     let number = |name: &str| name.split('-').next().and_then(|first| first.parse().ok());
     all.sort_by_key(|scenario| number(scenario.name).unwrap_or(u32::MAX));
     all
@@ -36,6 +37,7 @@ fn plain(name: &'static str, about: &'static str, duration_s: u64, device: MakeD
         target: Target::Throughput,
         device,
         load: || Load::closed(1024),
+        parties: 1,
         faults: Faults::default(),
         spans: vec![span(100, 1_000, duration_s * 1_000, device)],
     }
@@ -224,5 +226,27 @@ fn faults() -> Vec<Scenario> {
     vec![
         with("13-pause", "nobody polls for 50 ms", pause),
         with("13-clock-step", "the clock jumps by an hour", step),
+    ]
+}
+
+/// Limiters that know nothing of each other on one device.
+fn crowds() -> Vec<Scenario> {
+    let crowd = |name, about, device: MakeDevice| Scenario {
+        parties: 3,
+        spans: vec![span(100, 2_000, 8_000, device)],
+        ..plain(name, about, 8, device)
+    };
+    vec![
+        crowd("14-three-limiters", "three limiters share 32 servers of 80 us", || {
+            Box::new(SharedQueue::new(32, MEMORYLESS))
+        }),
+        Scenario {
+            target: Target::Nanoseconds(MS),
+            ..crowd(
+                "14-three-targets",
+                "three limiters share 32 servers, each with a target of 1 ms",
+                || Box::new(SharedQueue::new(32, MEMORYLESS)),
+            )
+        },
     ]
 }

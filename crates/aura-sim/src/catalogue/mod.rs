@@ -22,7 +22,7 @@ pub use score::Score;
 use crate::device::Device;
 use crate::load::Load;
 use crate::oracle::Oracle;
-use crate::run::{Faults, Setup, run};
+use crate::run::{Faults, Party, Setup, run_together};
 use crate::trace::Trace;
 use crate::{MS, SEC};
 
@@ -46,6 +46,8 @@ pub struct Scenario {
     target: Target,
     device: MakeDevice,
     load: fn() -> Load,
+    /// How many such loads, each with a limiter of its own, share the device.
+    parties: u64,
     faults: Faults,
     spans: Vec<Span>,
 }
@@ -163,18 +165,18 @@ impl Prepared {
     /// One run, judged.
     #[must_use]
     pub fn play(&self, contender: Contender, seed: u64) -> Score {
-        let (mut trace, infeasible) = self.run(contender, seed);
-        Score::of(self, &mut trace, infeasible)
+        let (mut trace, outcome) = self.run(contender, seed);
+        Score::of(self, &mut trace, outcome)
     }
 
-    /// The same run in full.
+    /// The same run in full. Where several limiters share the device, operations are those of all,
+    /// windows and decisions those of the first.
     #[must_use]
     pub fn trace(&self, contender: Contender, seed: u64) -> Trace {
         self.run(contender, seed).0
     }
 
-    /// What happened, and whether the policy says that its target cannot be met.
-    fn run(&self, contender: Contender, seed: u64) -> (Trace, bool) {
+    fn run(&self, contender: Contender, seed: u64) -> (Trace, Outcome) {
         let scenario = &self.scenario;
         let setup = Setup {
             duration_ns: (scenario.duration_s * SEC as f64) as u64,
@@ -183,11 +185,32 @@ impl Prepared {
             keep_from_ns: scenario.spans.last().map_or(0, |span| span.judged_ns),
             faults: scenario.faults,
         };
-        let mut policy = contender.make(scenario.limits, self.target_ns, seed);
+        let policy = |party| {
+            contender.make(scenario.limits, self.target_ns, seed * scenario.parties + party)
+        };
+        let mut parties: Vec<_> =
+            (0..scenario.parties).map(|party| ((scenario.load)(), policy(party))).collect();
         let mut device = (scenario.device)();
-        let trace = run(&mut *device, &mut (scenario.load)(), &mut *policy, &setup);
-        (trace, policy.is_infeasible())
+        let borrowed =
+            parties.iter_mut().map(|(load, policy)| Party { load, policy: &mut **policy });
+        let traces = run_together(&mut *device, borrowed.collect(), &setup);
+        let infeasible = parties.iter().any(|(_, policy)| policy.is_infeasible());
+        let last = scenario.spans.last().map_or((0, setup.duration_ns), |s| (s.judged_ns, s.to_ns));
+        let rates = || traces.iter().map(|trace| trace.rate(last.0, last.1));
+        let least = rates().fold(f64::INFINITY, f64::min);
+        let evenness = (traces.len() > 1).then(|| least / rates().fold(1.0, f64::max));
+        let trace = traces.into_iter().reduce(Trace::joined).unwrap_or_default();
+        (trace, Outcome { infeasible, evenness })
     }
+}
+
+/// What a run came to beyond its trace.
+#[derive(Clone, Copy, Debug)]
+struct Outcome {
+    /// A policy says that its target cannot be met.
+    infeasible: bool,
+    /// Smallest over largest throughput of several parties in the last span.
+    evenness: Option<f64>,
 }
 
 /// A span of times in milliseconds; each depth of its sweep runs for 0.4 s.

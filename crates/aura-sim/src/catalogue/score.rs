@@ -1,6 +1,6 @@
 //! What a run was worth.
 
-use super::Prepared;
+use super::{Outcome, Prepared};
 use crate::SEC;
 use crate::trace::Trace;
 
@@ -23,10 +23,12 @@ pub struct Score {
     pub p99_of_knee: Option<f64>,
     /// Whether the policy says that its target cannot be met.
     pub infeasible: bool,
+    /// Where several limiters share the device, the smallest of their throughputs over the largest.
+    pub evenness: Option<f64>,
 }
 
 impl Score {
-    pub(super) fn of(prepared: &Prepared, trace: &mut Trace, infeasible: bool) -> Self {
+    pub(super) fn of(prepared: &Prepared, trace: &mut Trace, outcome: Outcome) -> Self {
         let spans = &prepared.scenario.spans;
         let mut score = Self {
             eta: Some(f64::INFINITY),
@@ -35,7 +37,8 @@ impl Score {
             limit: 0.0,
             limit_cv: 0.0,
             p99_of_knee: None,
-            infeasible,
+            infeasible: outcome.infeasible,
+            evenness: outcome.evenness,
         };
         for (span, best) in spans.iter().zip(&prepared.best) {
             let (mean, cv) = trace.limit_stats(span.judged_ns, span.to_ns);

@@ -38,6 +38,7 @@ pub(crate) struct Row {
     pub(crate) limit_median: f64,
     pub(crate) limit_cv_worst_decile: f64,
     pub(crate) says_infeasible_share: f64,
+    pub(crate) evenness_worst_decile: Option<f64>,
 }
 
 pub(crate) fn prepare(scenario: &Scenario) -> Prepared {
@@ -108,6 +109,7 @@ fn row(policy: String, scores: &[Score]) -> Row {
         limit_median: each(&|s| Some(s.limit), 0.5).unwrap_or(0.0),
         limit_cv_worst_decile: each(&|s| Some(s.limit_cv), 0.9).unwrap_or(0.0),
         says_infeasible_share: infeasible as f64 / scores.len().max(1) as f64,
+        evenness_worst_decile: each(&|s| s.evenness, 0.1),
     }
 }
 

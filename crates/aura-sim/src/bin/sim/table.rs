@@ -40,6 +40,9 @@ pub(crate) fn print(out: &mut dyn Write, played: &Played) -> Result<()> {
         if row.says_infeasible_share > 0.0 {
             write!(out, "  says infeasible in {:.0} %", row.says_infeasible_share * 100.0)?;
         }
+        if let Some(evenness) = row.evenness_worst_decile {
+            write!(out, "  smallest share / largest {evenness:.2}")?;
+        }
         writeln!(out)?;
     }
     writeln!(out)
@@ -105,6 +108,7 @@ mod tests {
             limit_median: 32.0,
             limit_cv_worst_decile: 0.0,
             says_infeasible_share: 0.0,
+            evenness_worst_decile: None,
         }
     }
 
