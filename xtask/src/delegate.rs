@@ -26,6 +26,9 @@ pub(crate) struct Bench {
 
 #[derive(Debug, Subcommand)]
 enum Which {
+    /// The self-tuning engine against the best fixed depth on a real disk
+    #[command(disable_help_flag = true)]
+    Adaptive(Arguments),
     /// Nanoseconds per operation over a raw io_uring loop
     #[command(disable_help_flag = true)]
     Overhead(Arguments),
@@ -40,6 +43,7 @@ pub(crate) fn demo(arguments: &Arguments) -> Outcome {
 
 pub(crate) fn bench(bench: &Bench) -> Outcome {
     match &bench.which {
+        Which::Adaptive(arguments) => cargo::exec(&mut command("adaptive", &arguments.passed_on)),
         Which::Overhead(arguments) => cargo::exec(&mut command("overhead", &arguments.passed_on)),
         Which::Peers(arguments) => cargo::exec(&mut peers(&arguments.passed_on)),
     }

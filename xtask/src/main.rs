@@ -31,8 +31,8 @@ enum Command {
     /// Show a self-tuning engine at work on a real disk, beside fixed depths
     #[command(disable_help_flag = true)]
     Demo(delegate::Arguments),
-    /// Run a benchmark: `bench overhead` (cost per operation over a raw loop), `bench peers` (beside
-    /// other libraries)
+    /// Run a benchmark: `bench overhead` (cost per operation over a raw loop), `bench adaptive` (the
+    /// engine's limit against the best fixed depth), `bench peers` (beside other libraries)
     Bench(delegate::Bench),
     /// Play the controller and its rivals against simulated devices; --list names the scenarios
     #[command(disable_help_flag = true)]
