@@ -12,7 +12,8 @@ use crate::window::Window;
 const GUARD_ALARMS: u32 = 3;
 
 impl Controller {
-    pub(crate) fn hold(&mut self, window: &Window) {
+    /// Takes a window without its pause, and as it was `told`: whoever names a target wants pauses counted.
+    pub(crate) fn hold(&mut self, window: &Window, told: &Window) {
         self.mode = Mode::Hold;
         let stable_ns = self.sanity.clock_ns - self.stable_since_ns;
         if self.phase == Phase::Steady && stable_ns >= self.config.converged_after_ns {
@@ -28,7 +29,7 @@ impl Controller {
         let rate = window.operations_per_second();
         let change = self.monitor.observe(window.operations as f64, rate);
         if let Some(target_ns) = self.config.target_p99_ns {
-            if self.obey_target(window, target_ns) {
+            if self.obey_target(told, target_ns) {
                 return;
             }
         } else if self.is_over_guard(window) {

@@ -3,7 +3,7 @@
 
 use crate::controller::{Controller, Mode};
 use crate::decision::{Phase, Reason};
-use crate::search::{Plan, Rules, backoff_factor, plan};
+use crate::search::{Plan, Rules, plan, severity};
 use crate::stats::is_late;
 use crate::window::Window;
 
@@ -36,13 +36,15 @@ impl Controller {
             }
             return;
         }
+        let told = window;
+        let window = &self.sanity.without_pause(told, self.limit);
         // A trial is put back at the end of its turn unless it is over.
         match core::mem::replace(&mut self.mode, Mode::Hold) {
             Mode::Watch => self.watch(window),
             Mode::Baseline => self.baseline(window),
             Mode::Search { narrowing } => self.search(window, narrowing),
             Mode::Prove => self.prove(window),
-            Mode::Hold => self.hold(window),
+            Mode::Hold => self.hold(window, told),
             Mode::Trial(trial) => self.trial(window, trial),
         }
     }
@@ -204,7 +206,7 @@ impl Controller {
                 self.bounded_by_target = bounded_by_target;
                 self.knee = if bounded_by_target { self.config.max_limit } else { knee };
                 self.mode = Mode::Prove;
-                self.floor = self.harmless();
+                self.floor = self.harmless(knee);
                 let limit =
                     self.with_headroom(knee).max(if bounded_by_target { 0 } else { self.floor });
                 self.enter(Phase::Settling, Reason::KneeFound, limit);
@@ -248,11 +250,15 @@ impl Controller {
 
     /// The limit that keeps operations waiting for no longer than anyone would notice. Below it there
     /// is no latency to win, only the throughput that small batches cost, which is all there is to
-    /// lose where operations complete within the submission call.
-    fn harmless(&self) -> u32 {
+    /// lose where operations complete within the submission call. It is the slowest operations that
+    /// must not notice: on average a cache hides how the disk behind it queues.
+    fn harmless(&self, knee: u32) -> u32 {
         let target_ns = self.config.target_p99_ns.unwrap_or(u64::MAX);
         let wait_ns = HARMLESS_NS.min(target_ns as f64 / 8.0);
-        (self.levels.best_rate() * wait_ns / 1e9) as u32
+        let on_average = self.levels.best_rate() * wait_ns / 1e9;
+        let p99_ns = self.levels.at(knee).map_or(0, |level| level.p99_ns);
+        let slowest = f64::from(knee) * wait_ns / p99_ns.max(1) as f64;
+        on_average.min(slowest) as u32
     }
 
     /// The target cannot be met: hold the minimum and say so.
@@ -294,8 +300,11 @@ impl Controller {
         if let Some(target_ns) = target_ns
             && is_late(latency.samples, latency.over_target, 4.0)
         {
-            let factor = backoff_factor(target_ns, latency.p99_ns);
-            self.back_off((f64::from(self.limit) * factor) as u32, Reason::TargetExceeded);
+            let factor = severity(target_ns, latency);
+            let known = self.levels.usable().iter().rev().find(|level| level.limit < self.limit);
+            let next = (f64::from(self.limit) * factor) as u32;
+            let next = known.map_or(next, |level| next.max(level.limit));
+            self.back_off(next, Reason::TargetExceeded);
             return;
         }
         let rate = window.operations_per_second();

@@ -15,11 +15,22 @@ pub(crate) struct Sanity {
     pub(crate) clock_ns: u64,
     last_ns: Option<u64>,
     rejected: u32,
+    /// Share of recent windows with a pause.
+    pauses: f64,
 }
+
+/// A pause is longer than so many median latencies,
+const PAUSE_MEDIANS: u64 = 3;
+/// than so many average intervals between completions,
+const PAUSE_INTERVALS: u64 = 20;
+/// and than this part of the window.
+const PAUSE_PART: u64 = 32;
+/// A service that pauses in more windows than this is one that works in bursts.
+const PAUSES_MAX: f64 = 0.6;
 
 impl Sanity {
     pub(crate) const fn new() -> Self {
-        Self { clock_ns: 0, last_ns: None, rejected: 0 }
+        Self { clock_ns: 0, last_ns: None, rejected: 0, pauses: 0.0 }
     }
 
     /// Whether a window measured at `limit`, closed at `longest_ns` at the latest, may be used.
@@ -48,6 +59,28 @@ impl Sanity {
         }
         self.rejected = 0;
         true
+    }
+}
+
+impl Sanity {
+    /// The window as it would have been if the service, or the processor, had not stopped for a moment:
+    /// without that time, and without the operations that were in flight meanwhile among the late ones.
+    pub(crate) fn without_pause(&mut self, window: &Window, limit: u32) -> Window {
+        let interval_ns = window.duration_ns / window.operations.max(1);
+        let paused = window.silence_ns > window.latency.p50_ns.saturating_mul(PAUSE_MEDIANS)
+            && window.silence_ns > interval_ns.saturating_mul(PAUSE_INTERVALS)
+            && window.silence_ns > window.duration_ns / PAUSE_PART;
+        self.pauses += (f64::from(u8::from(paused)) - self.pauses) / 16.0;
+        if !paused || self.pauses > PAUSES_MAX {
+            return *window;
+        }
+        let waiting = u64::from(limit) + u64::from(limit) / 4;
+        let over_target = window.latency.over_target.saturating_sub(waiting);
+        Window {
+            duration_ns: window.duration_ns.saturating_sub(window.silence_ns).max(1),
+            latency: crate::window::Latency { over_target, ..window.latency },
+            ..*window
+        }
     }
 }
 
@@ -113,6 +146,19 @@ mod tests {
         let stepped = Window { duration_ns: 3_600_000_000_000, ..window(u64::MAX / 2) };
         assert!(!sanity.accepts(&stepped, 32, LONGEST_NS));
         assert!(sanity.clock_ns < 5 * LONGEST_NS);
+    }
+
+    #[test]
+    fn a_pause_is_taken_out_unless_it_is_the_rule() {
+        let mut sanity = Sanity::new();
+        let mut paused = Window { silence_ns: 3_000_000, ..window(0) };
+        paused.latency.over_target = 45;
+        let without = sanity.without_pause(&paused, 32);
+        assert_eq!((without.duration_ns, without.latency.over_target), (5_000_000, 5));
+        let short = Window { silence_ns: 200_000, ..paused };
+        assert_eq!(sanity.without_pause(&short, 32), short);
+        let corrected = (0..64).map(|_| sanity.without_pause(&paused, 32) != paused);
+        assert!(corrected.filter(|&was| was).count() < 32);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use crate::levels::{Level, Levels, sum_of_squares};
 use crate::math::{log2, sqrt};
+use crate::window::Latency;
 
 /// What the search shall do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +95,13 @@ pub(crate) fn backoff_factor(target_ns: u64, p99_ns: u64) -> f64 {
         return 0.8;
     }
     (0.9 * target_ns as f64 / p99_ns as f64).clamp(0.5, 0.95)
+}
+
+/// The same given all that is known of the latencies. Where the median is far below the target it is not
+/// the queue that is late, and how late it is says nothing about the queue.
+pub(crate) fn severity(target_ns: u64, latency: &Latency) -> f64 {
+    let factor = backoff_factor(target_ns, latency.p99_ns);
+    if latency.p50_ns < target_ns / 2 { factor.max(0.8) } else { factor }
 }
 
 /// How the way up goes on.

@@ -1,7 +1,7 @@
 //! Keeping a user's latency target: how late is late, and how large a step follows from it.
 
 use crate::math::{ln, sqrt};
-use crate::search::backoff_factor;
+use crate::search::severity;
 use crate::stats::{LATE_SHARE, late_deviations};
 use crate::window::Window;
 
@@ -13,6 +13,16 @@ const MEMORY_SAMPLES: f64 = 20_000.0;
 const RELIEFS: u32 = 6;
 /// Windows per stretch over which clumping is measured: a queue that has grown forgets it within.
 const STRETCH_WINDOWS: u32 = 6;
+/// Striped devices reach 300. What looks like more is a service that changes, and believing it would
+/// forbid every step up.
+const DISPERSION_MAX: f64 = 300.0;
+/// A second with less than this share of the lateness allowed is calm,
+const CALM: f64 = 0.1;
+/// and after so many in a row a higher limit is worth a try, however clumped lateness was before.
+const CALM_SECONDS: u32 = 3;
+const SECOND_NS: u64 = 1_000_000_000;
+/// Fewer operations in a second do not tell a quarter of a percent from none.
+const SECOND_SAMPLES: u64 = 1_000;
 /// A window this long is not worth waiting for a second time.
 const SLOW_WINDOW_NS: u64 = 400_000_000;
 /// How long lateness that no limit prevents is believed to be the service's own, in nanoseconds.
@@ -43,6 +53,9 @@ pub(crate) struct Keeper {
     /// The same counts for a stretch of several windows, longer than a queue's memory.
     stretch: (u32, f64, f64),
     alarms: u32,
+    /// Nanoseconds, samples and late ones of the present second, and how many calm ones precede it.
+    second: (u64, u64, u64),
+    calm: u32,
     /// Windows in a row that were far more punctual than the evidence so far.
     reliefs: u32,
     bad: Option<Bad>,
@@ -69,6 +82,8 @@ impl Keeper {
             dispersion: 10.0,
             stretch: (0, 0.0, 0.0),
             alarms: 0,
+            second: (0, 0, 0),
+            calm: 0,
             reliefs: 0,
             bad: None,
             eased_from: None,
@@ -80,6 +95,7 @@ impl Keeper {
     pub(crate) fn restart(&mut self) {
         (self.samples, self.late) = (0.0, 0.0);
         (self.alarms, self.reliefs) = (0, 0);
+        (self.second, self.calm) = ((0, 0, 0), 0);
         self.stretch = (0, 0.0, 0.0);
     }
 
@@ -121,6 +137,7 @@ impl Keeper {
         }
         self.notice_relief(latency.samples as f64, latency.over_target as f64);
         self.learn_clumping(latency.samples as f64, latency.over_target as f64);
+        self.count_calm(window);
         // Old evidence fades, or an hour of punctuality would hide a minute of lateness.
         let second = window.operations_per_second();
         if self.samples > (MEMORY_SECONDS * second).max(MEMORY_SAMPLES) {
@@ -137,7 +154,7 @@ impl Keeper {
         let gross =
             latency.over_target * 4 > latency.samples || window.duration_ns > SLOW_WINDOW_NS;
         if self.alarms >= 2 || (gross && alarm && deviations > 6.0) {
-            let factor = backoff_factor(target_ns, latency.p99_ns);
+            let factor = severity(target_ns, latency);
             return Wish::BackOff((f64::from(limit) * factor) as u32);
         }
 
@@ -160,7 +177,32 @@ impl Keeper {
             self.eased_from = None;
             return self.below_bad(limit, next, clock_ns, second).map_or(Wish::Hold, Wish::Raise);
         }
+        // Half the target is left when the limit is half as high again: a queue grows no faster.
+        let far = latency.p50_ns > 0 && latency.p50_ns.saturating_mul(4) < target_ns;
+        if self.calm >= if far { 1 } else { CALM_SECONDS } {
+            self.calm = 0;
+            let next = if far { limit + (limit / 2).max(1) } else { limit + (limit / 8).max(1) };
+            self.eased_from = None;
+            return self.below_bad(limit, next, clock_ns, second).map_or(Wish::Hold, Wish::Raise);
+        }
         Wish::Hold
+    }
+
+    fn count_calm(&mut self, window: &Window) {
+        let (ns, samples, late) = self.second;
+        let latency = &window.latency;
+        self.second =
+            (ns + window.duration_ns, samples + latency.samples, late + latency.over_target);
+        let (ns, samples, late) = self.second;
+        if ns >= SECOND_NS {
+            self.second = (0, 0, 0);
+            let calm =
+                late as f64 <= CALM * LATE_SHARE * samples as f64 && samples >= SECOND_SAMPLES;
+            self.calm = if calm { self.calm + 1 } else { 0 };
+            if calm {
+                self.dispersion = (self.dispersion * 0.8).max(Self::new().dispersion);
+            }
+        }
     }
 
     /// A smaller limit, unless the last steps that way did not help: then it is the service itself
@@ -223,7 +265,7 @@ impl Keeper {
         let (_, samples, late) = core::mem::replace(&mut self.stretch, (0, 0.0, 0.0));
         let expected = samples * self.late / self.samples;
         if expected >= 1.0 {
-            let dispersion = ((late - expected) * (late - expected) / expected).min(2_000.0);
+            let dispersion = ((late - expected) * (late - expected) / expected).min(DISPERSION_MAX);
             // Most stretches show nothing and a few show a lot: believe those sooner.
             let weight = if dispersion > self.dispersion { 4.0 } else { 16.0 };
             self.dispersion += (dispersion - self.dispersion) / weight;
@@ -265,6 +307,7 @@ mod tests {
         let latency = Latency {
             samples: 10_000,
             over_target: late,
+            p50_ns: 500_000,
             p99_ns: if late > 100 { 1_200_000 } else { 900_000 },
             ..Latency::default()
         };

@@ -47,6 +47,10 @@ pub struct Window {
     pub gated: u64,
     /// Latencies of the present epoch's operations.
     pub latency: Latency,
+    /// Longest stretch of the window in which nothing completed although operations were in flight, in
+    /// nanoseconds; 0 if unknown. A device or a processor that stops for a moment shows here, and is
+    /// not mistaken for a slow one.
+    pub silence_ns: u64,
     /// Time taken out of the window because nobody was looking, in nanoseconds: the poller paused,
     /// the machine slept, the clock stepped. A window with a sizeable gap decides nothing.
     pub gap_ns: u64,

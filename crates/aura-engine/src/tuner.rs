@@ -78,6 +78,10 @@ pub(crate) struct Tuner {
     /// The earliest time at which the window is worth looking at.
     look_at_ns: u64,
     last_at_work_ns: u64,
+    /// When the last batch of completions was taken that is part of `seen_sum_ns`.
+    last_batch_ns: u64,
+    seen_sum_ns: u64,
+    silence_ns: u64,
     gap_ns: u64,
     /// Operations submitted before this moment say nothing about the present limit.
     pub(crate) epoch_ns: u64,
@@ -129,6 +133,9 @@ impl Tuner {
             opened_ns: now_ns,
             look_at_ns: now_ns + TICK_NS,
             last_at_work_ns: now_ns,
+            last_batch_ns: now_ns,
+            seen_sum_ns: 0,
+            silence_ns: 0,
             gap_ns: 0,
             epoch_ns: 0,
             target_ns,
@@ -153,6 +160,11 @@ impl Tuner {
     /// for want of completions.
     #[inline]
     pub(crate) fn at_work(&mut self, now_ns: u64, slept: bool) {
+        // What was accounted for since the last call was taken at the time of that call.
+        if self.latency_sum_ns != self.seen_sum_ns {
+            (self.seen_sum_ns, self.last_batch_ns) = (self.latency_sum_ns, self.last_at_work_ns);
+        }
+        self.silence_ns = self.silence_ns.max(now_ns.saturating_sub(self.last_batch_ns));
         let away_ns = now_ns.saturating_sub(self.last_at_work_ns);
         if away_ns > GAP_NS && !slept {
             self.gap_ns += away_ns;
@@ -260,6 +272,7 @@ impl Tuner {
             in_flight_max: u32::try_from(self.in_flight_max).unwrap_or(u32::MAX),
             gated: now.gated - self.opened.gated,
             latency: self.latency(),
+            silence_ns: self.silence_ns,
             gap_ns: self.gap_ns,
         }
     }
@@ -302,6 +315,7 @@ impl Tuner {
         self.opened_ns = now_ns;
         (self.samples, self.over_target) = (0, 0);
         (self.latency_sum_ns, self.in_flight_max, self.gap_ns) = (0, 0, 0);
+        (self.seen_sum_ns, self.last_batch_ns, self.silence_ns) = (0, now_ns, 0);
     }
 }
 

@@ -52,6 +52,8 @@ struct Open {
     gated: u64,
     over_target: u64,
     gap_ns: u64,
+    completed_ns: u64,
+    silence_ns: u64,
     latencies_ns: Vec<u64>,
 }
 
@@ -202,6 +204,9 @@ impl<'a> Engine<'a> {
 
     fn complete(&mut self, now_ns: u64, slot: u32) {
         self.account(now_ns);
+        let since_ns = self.window.completed_ns.max(self.window.begin_ns);
+        self.window.silence_ns = self.window.silence_ns.max(now_ns - since_ns);
+        self.window.completed_ns = now_ns;
         self.in_flight -= 1;
         self.free.push(slot);
         let slot = self.slots[slot as usize];
@@ -277,6 +282,7 @@ impl<'a> Engine<'a> {
             in_flight_max: self.window.in_flight_max,
             gated: self.window.gated,
             latency: summarise(&mut self.window.latencies_ns, self.window.over_target),
+            silence_ns: self.window.silence_ns,
             gap_ns: self.window.gap_ns,
         };
         let decision = self.policy.on_window(&window);

@@ -44,6 +44,7 @@ fn nonsense_never_breaks_the_bounds() {
                 in_flight_avg: wild_float(&mut rng),
                 in_flight_max: wild(&mut rng) as u32,
                 gated: wild(&mut rng),
+                silence_ns: wild(&mut rng),
                 latency: Latency {
                     samples: wild(&mut rng),
                     over_target: wild(&mut rng),

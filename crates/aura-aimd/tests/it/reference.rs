@@ -1,6 +1,6 @@
 //! The machine Aura is measured on: its virtio disk, and reads served from the page cache.
 
-use crate::bench::{Figures, control, seconds, seeds};
+use crate::bench::{Figures, control, seconds};
 use aura_aimd::{Config, Controller, Latency, Phase, Window};
 use aura_sim::{Device, Load, MS, Oracle, SEC, Setup, VirtioDisk};
 

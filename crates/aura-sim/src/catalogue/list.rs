@@ -2,7 +2,7 @@
 
 use super::{Best, MakeDevice, Scenario, Span, Target, span};
 use crate::devices::{
-    CachedDisk, Elevator, NeighbourOn, Scheduled, Service, SharedQueue, Sized, Stalling,
+    CachedDisk, Elevator, NeighbourOn, Preempted, Scheduled, Service, SharedQueue, Sized, Stalling,
     StripedDies, TokenBucket, VirtioDisk,
 };
 use crate::load::Load;
@@ -22,6 +22,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(targets());
     all.extend(faults());
     all.extend(crowds());
+    all.extend(preempted());
     let number = |name: &str| name.split('-').next().and_then(|first| first.parse().ok());
     all.sort_by_key(|scenario| number(scenario.name).unwrap_or(u32::MAX));
     all
@@ -226,6 +227,27 @@ fn faults() -> Vec<Scenario> {
     vec![
         with("13-pause", "nobody polls for 50 ms", pause),
         with("13-clock-step", "the clock jumps by an hour", step),
+    ]
+}
+
+/// The virtio disk of a machine whose processors others use as well: fifteen times a second nothing moves
+/// for 2 ms on average.
+fn preempted() -> Vec<Scenario> {
+    let device: MakeDevice =
+        || Box::new(Preempted::new(VirtioDisk::default(), SEC as f64 / 15.0, 2.0 * MS as f64));
+    let accurate = |span: &Span| Span {
+        over_ns: 200 * MS,
+        best: Best::Sweep { device, bytes: 4096, each_ns: 4 * SEC },
+        ..*span
+    };
+    let busy = |name, about, target| {
+        let scenario = plain(name, about, 12, device);
+        let spans = scenario.spans.iter().map(accurate).collect();
+        Scenario { target, spans, limits: (4, 512), load: || Load::closed(512), ..scenario }
+    };
+    vec![
+        busy("busy", "virtio disk, pauses of 2 ms 15 times a second", Target::Throughput),
+        busy("busy-1ms", "the same with a target of 1 ms", Target::Nanoseconds(MS)),
     ]
 }
 

@@ -105,6 +105,47 @@ impl<D: Device> Device for Stalling<D> {
     }
 }
 
+/// Freezes a device at random: a processor taken away from the host or from the program that polls. What
+/// would finish then finishes when it is over.
+#[derive(Debug)]
+pub struct Preempted<D> {
+    inner: D,
+    /// Mean time between two freezes, and mean length of one, both exponential.
+    means_ns: (f64, f64),
+    from_ns: u64,
+    to_ns: u64,
+}
+
+impl<D: Device> Preempted<D> {
+    /// Freezes of `length_ns` on average, `gap_ns` apart on average.
+    #[must_use]
+    pub fn new(inner: D, gap_ns: f64, length_ns: f64) -> Self {
+        // The first one has no length, and draws the next.
+        Self { inner, means_ns: (gap_ns, length_ns), from_ns: gap_ns as u64, to_ns: gap_ns as u64 }
+    }
+}
+
+impl<D: Device> Device for Preempted<D> {
+    fn submit(&mut self, now_ns: u64, operation: Operation, rng: &mut Rng) {
+        self.inner.submit(now_ns, operation, rng);
+    }
+
+    fn next_event_ns(&self) -> u64 {
+        let at_ns = self.inner.next_event_ns();
+        if at_ns < self.from_ns { at_ns } else { self.to_ns }
+    }
+
+    fn advance(&mut self, now_ns: u64, rng: &mut Rng, done: &mut Vec<u32>) {
+        if now_ns >= self.to_ns {
+            self.from_ns = now_ns + (rng.exponential() * self.means_ns.0) as u64 + 1;
+            self.to_ns = self.from_ns + (rng.exponential() * self.means_ns.1) as u64;
+        }
+        if now_ns < self.from_ns {
+            self.inner.advance(now_ns, rng, done);
+        }
+    }
+}
+
 /// Ids of a neighbour's operations start here.
 const NEIGHBOUR_ID: u32 = 1 << 30;
 

@@ -5,7 +5,7 @@ mod disks;
 mod queues;
 mod station;
 
-pub use changing::{NeighbourOn, Scheduled, Sped, Stalling};
+pub use changing::{NeighbourOn, Preempted, Scheduled, Sped, Stalling};
 pub use disks::{CachedDisk, Elevator, Sized, TokenBucket, VirtioDisk};
 pub use queues::{SharedQueue, StripedDies};
 pub use station::{Service, Station};
