@@ -218,9 +218,16 @@ impl Controller {
     fn rules(&self) -> Rules {
         let config = &self.config;
         // Who names a target cares for latency: on a smooth curve another percent of throughput is
-        // paid for with a tail that misses the target once in a while.
-        let loss = 1.0 - config.knee_fraction;
-        let loss = if config.target_p99_ns.is_some() { loss * 5.0 / 3.0 } else { loss };
+        // paid for with a tail that misses the target once in a while. But if the target leaves room at
+        // every limit that was tried, it is a permission, and throughput is what is left to win.
+        let top_p99_ns = self.levels.usable().last().map_or(u64::MAX, |level| level.p99_ns);
+        let factor = match config.target_p99_ns {
+            Some(target_ns) if top_p99_ns < target_ns / 2 => 1.0 / 3.0,
+            Some(target_ns) if top_p99_ns < target_ns / 8 * 7 => 1.0,
+            Some(_) => 5.0 / 3.0,
+            None => 1.0,
+        };
+        let loss = (1.0 - config.knee_fraction) * factor;
         Rules {
             min: config.min_limit,
             max: config.max_limit,
