@@ -156,12 +156,13 @@ impl Controller {
         let rounds = u64::from(config.window_rounds) * limit;
         let samples = rounds.max(config.window_min_samples);
         // Fine distinctions need more operations than "does it still grow?".
-        let fine_ns = config.window_min_ns * 5 / 2;
+        let shortest_ns = config.window_min_ns.saturating_mul(self.sanity.stretch());
+        let fine_ns = shortest_ns.saturating_mul(5) / 2;
         let (min_samples, min_duration_ns) = match &self.mode {
             Mode::Watch => (config.window_min_samples, config.window_min_ns),
             Mode::Baseline => (rounds.max(BASELINE_SAMPLES), config.window_min_ns),
             // A measurement of the search is two windows.
-            Mode::Search { narrowing: false } => (samples / 2, config.window_min_ns / 2),
+            Mode::Search { narrowing: false } => (samples / 2, shortest_ns / 2),
             Mode::Search { narrowing: true } => (samples / 2, fine_ns / 2),
             Mode::Prove | Mode::Hold => (samples, fine_ns),
             Mode::Trial(_) => {

@@ -223,7 +223,6 @@ impl Controller {
         let top_p99_ns = self.levels.usable().last().map_or(u64::MAX, |level| level.p99_ns);
         let factor = match config.target_p99_ns {
             Some(target_ns) if top_p99_ns < target_ns / 2 => 1.0 / 3.0,
-            Some(target_ns) if top_p99_ns < target_ns / 8 * 7 => 1.0,
             Some(_) => 5.0 / 3.0,
             None => 1.0,
         };
@@ -238,7 +237,8 @@ impl Controller {
             target_ns: config.target_p99_ns.unwrap_or(u64::MAX),
             gain_threshold: config.gain_threshold,
             knee_fraction: 1.0 - loss,
-            hurry: self.search_operations > SEARCH_OPERATIONS_MAX && self.search_ns > SEARCH_NS_MAX,
+            hurry: self.search_operations > SEARCH_OPERATIONS_MAX
+                && self.search_ns > SEARCH_NS_MAX * self.sanity.stretch(),
         }
     }
 

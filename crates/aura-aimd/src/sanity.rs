@@ -15,8 +15,10 @@ pub(crate) struct Sanity {
     pub(crate) clock_ns: u64,
     last_ns: Option<u64>,
     rejected: u32,
-    /// Share of recent windows with a pause.
+    /// Share of recent time that was pauses.
     pauses: f64,
+    /// The service works in bursts.
+    bursts: bool,
 }
 
 /// A pause is longer than so many median latencies,
@@ -25,12 +27,17 @@ const PAUSE_MEDIANS: u64 = 3;
 const PAUSE_INTERVALS: u64 = 20;
 /// and than this part of the window.
 const PAUSE_PART: u64 = 32;
-/// A service that pauses in more windows than this is one that works in bursts.
-const PAUSES_MAX: f64 = 0.6;
+/// A service that pauses for more of the time than this is one that works in bursts. What it does
+/// meanwhile for a deep queue is throughput, and no accident.
+const PAUSES_MAX: f64 = 0.08;
+/// And once it does, for less than this it no longer does.
+const PAUSES_MIN: f64 = 0.03;
+/// Windows have to be so many times as long to hold several bursts.
+const BURSTS: u64 = 5;
 
 impl Sanity {
     pub(crate) const fn new() -> Self {
-        Self { clock_ns: 0, last_ns: None, rejected: 0, pauses: 0.0 }
+        Self { clock_ns: 0, last_ns: None, rejected: 0, pauses: 0.0, bursts: false }
     }
 
     /// Whether a window measured at `limit`, closed at `longest_ns` at the latest, may be used.
@@ -63,6 +70,11 @@ impl Sanity {
 }
 
 impl Sanity {
+    /// How many times as long as usual a window has to be to say something.
+    pub(crate) fn stretch(&self) -> u64 {
+        if self.bursts { BURSTS } else { 1 }
+    }
+
     /// The window as it would have been if the service, or the processor, had not stopped for a moment:
     /// without that time, and without the operations that were in flight meanwhile among the late ones.
     pub(crate) fn without_pause(&mut self, window: &Window, limit: u32) -> Window {
@@ -70,8 +82,10 @@ impl Sanity {
         let paused = window.silence_ns > window.latency.p50_ns.saturating_mul(PAUSE_MEDIANS)
             && window.silence_ns > interval_ns.saturating_mul(PAUSE_INTERVALS)
             && window.silence_ns > window.duration_ns / PAUSE_PART;
-        self.pauses += (f64::from(u8::from(paused)) - self.pauses) / 16.0;
-        if !paused || self.pauses > PAUSES_MAX {
+        let share = if paused { window.silence_ns as f64 / window.duration_ns as f64 } else { 0.0 };
+        self.pauses += (share.min(1.0) - self.pauses) / 16.0;
+        self.bursts = self.pauses > if self.bursts { PAUSES_MIN } else { PAUSES_MAX };
+        if !paused || self.bursts {
             return *window;
         }
         let waiting = u64::from(limit) + u64::from(limit) / 4;
