@@ -246,7 +246,7 @@ fn preempted() -> Vec<Scenario> {
     let target = Target::Nanoseconds(MS);
     vec![
         on("busy", "virtio disk, pauses of 2 ms 15 times a second", busy, Target::Throughput),
-        on("busy-1ms", "the same with a target of 1 ms", busy, target),
+        on("busy-1ms", "virtio disk, pauses of 2 ms 15 times a second, target 1 ms", busy, target),
         on(
             "crowded",
             "virtio disk, a third of the time pauses of 4 ms",
