@@ -273,6 +273,8 @@ impl Controller {
         self.infeasible = true;
         self.bounded_by_target = true;
         self.knee = self.config.max_limit;
+        // Lateness that the lowest limit does not prevent is no other limit's fault either.
+        self.keeper.forgive();
         self.mode = Mode::Hold;
         self.settle_in();
         self.enter(Phase::Steady, Reason::TargetInfeasible, self.config.min_limit);
@@ -326,11 +328,11 @@ impl Controller {
     }
 
     pub(crate) fn back_off(&mut self, limit: u32, reason: Reason) {
-        self.remember_bad(self.config.bad_level_memory_ns);
         if self.limit <= self.config.min_limit {
             self.give_in();
             return;
         }
+        self.remember_bad(self.config.bad_level_memory_ns);
         self.bounded_by_target = true;
         self.mode = Mode::Prove;
         self.enter(Phase::Backoff, reason, limit.min(self.limit - 1));

@@ -116,6 +116,11 @@ impl Keeper {
         self.bad = Some(Bad { limit, until_ns, memory_ns });
     }
 
+    /// Forgets which limit violated the target.
+    pub(crate) fn forgive(&mut self) {
+        self.bad = None;
+    }
+
     /// Whether a search should take a window as late.
     pub(crate) fn is_late(&self, window: &Window) -> bool {
         let latency = &window.latency;

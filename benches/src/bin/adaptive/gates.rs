@@ -95,6 +95,7 @@ mod tests {
             oracle_p99_ns: Some(1_000_000),
             share: Some(share),
             violations,
+            oracle_missed: None,
             t95_s: Some(0.5),
             limit: Some(50.0),
             limit_cv: Some(0.1),
@@ -102,7 +103,15 @@ mod tests {
     }
 
     fn held(row: Row) -> Vec<bool> {
-        let mark = Mark { depth: 48, iops: 1e5, bytes_per_second: 4e8, p99_ns: 1_000_000 };
+        let (late_turns, turns) = ([0; 3], 1);
+        let mark = Mark {
+            depth: 48,
+            iops: 1e5,
+            bytes_per_second: 4e8,
+            p99_ns: 1_000_000,
+            late_turns,
+            turns,
+        };
         judge(&[row], Some(&Marks::new(vec![mark]))).iter().map(|gate| gate.held).collect()
     }
 

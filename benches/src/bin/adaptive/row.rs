@@ -28,6 +28,9 @@ pub(crate) struct Row {
     pub(crate) share: Option<f64>,
     /// Whole seconds with more than 1 % of operations over the target, and whole seconds.
     pub(crate) violations: Option<(u32, u32)>,
+    /// The same of the oracle's depth, whose turns may be shorter than a second: what the machine makes
+    /// impossible shows in both.
+    pub(crate) oracle_missed: Option<(u32, u32)>,
     /// Seconds from the beginning of the stretch to 95 % of the oracle's throughput; `None` if never.
     pub(crate) t95_s: Option<f64>,
     pub(crate) limit: Option<f64>,
@@ -41,12 +44,14 @@ pub(crate) struct Against {
     pub(crate) iops: f64,
     pub(crate) bytes_per_second: f64,
     pub(crate) p99_ns: Option<u64>,
+    pub(crate) mark: Option<Mark>,
 }
 
 impl From<Mark> for Against {
     fn from(mark: Mark) -> Self {
-        let Mark { depth, iops, bytes_per_second, p99_ns } = mark;
-        Self { depth: Some(depth), iops, bytes_per_second, p99_ns: Some(p99_ns) }
+        let Mark { depth, iops, bytes_per_second, p99_ns, .. } = mark;
+        let (depth, p99_ns) = (Some(depth), Some(p99_ns));
+        Self { depth, iops, bytes_per_second, p99_ns, mark: Some(mark) }
     }
 }
 
@@ -103,6 +108,9 @@ impl Row {
                 seen.recording.byte_rate(&seen.judged) / against.bytes_per_second
             }),
             violations: limit.target().map(violations),
+            oracle_missed: limit.target().and_then(|target| {
+                known.iter().filter_map(|(_, against)| against.mark).next_back()?.missed(target)
+            }),
             t95_s: Some(t95_s).filter(|t95_s| t95_s.is_finite()),
             limit: mean(limits().map(|limit| limit.0).collect()),
             limit_cv: mean(limits().map(|limit| limit.1).collect()),
@@ -124,6 +132,7 @@ pub(crate) fn table(rows: &[Row]) -> Table {
         "oracle's p99",
         "oracle's depth",
         "s over target",
+        "oracle's turns",
         "s to 95 %",
         "limit",
         "its cv",
@@ -139,7 +148,8 @@ pub(crate) fn table(rows: &[Row]) -> Table {
             units::latency(row.p99_ns),
             row.oracle_p99_ns.map_or("-".into(), units::latency),
             row.oracle_depth.map_or("-".into(), |depth| depth.to_string()),
-            row.violations.map_or("-".into(), |(late, all)| format!("{late}/{all}")),
+            share_of(row.violations),
+            share_of(row.oracle_missed),
             match (row.t95_s, row.share) {
                 (Some(seconds), _) => format!("{seconds:.2}"),
                 (None, Some(_)) => "never".into(),
@@ -149,10 +159,14 @@ pub(crate) fn table(rows: &[Row]) -> Table {
             row.limit_cv.map_or("-".into(), |cv| format!("{cv:.2}")),
         ]);
     }
-    for index in 3..13 {
+    for index in 3..14 {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     table
+}
+
+fn share_of(counts: Option<(u32, u32)>) -> String {
+    counts.map_or("-".into(), |(late, all)| format!("{late}/{all}"))
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::load::{Limit, Load, Work};
 use crate::recording::{Recording, seconds};
+use crate::steady::TARGETS;
 
 /// At the beginning of a turn, not counted: queues fill.
 const WARM_UP: Duration = Duration::from_millis(100);
@@ -29,6 +30,9 @@ pub(crate) struct Mark {
     pub(crate) iops: f64,
     pub(crate) bytes_per_second: f64,
     pub(crate) p99_ns: u64,
+    /// Turns in which more than 1 % took longer than each of the targets, and turns.
+    pub(crate) late_turns: [u32; TARGETS.len()],
+    pub(crate) turns: u32,
 }
 
 /// Depths under comparison.
@@ -88,6 +92,11 @@ impl Depth {
             iops: last(&self.rates),
             bytes_per_second: last(&self.byte_rates),
             p99_ns: last(&self.p99s_ns) as u64,
+            late_turns: TARGETS.map(|target| {
+                let target_ns = target.as_nanos() as f64;
+                self.p99s_ns.iter().filter(|p99_ns| **p99_ns > target_ns).count() as u32
+            }),
+            turns: self.p99s_ns.len() as u32,
         }
     }
 }
@@ -96,6 +105,14 @@ impl Depth {
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Marks(Vec<Mark>);
+
+impl Mark {
+    /// Turns of this depth that missed a target, and turns; `None` if it is none of those watched.
+    pub(crate) fn missed(&self, target: Duration) -> Option<(u32, u32)> {
+        let index = TARGETS.iter().position(|watched| *watched == target)?;
+        Some((self.late_turns[index], self.turns))
+    }
+}
 
 impl Marks {
     #[cfg(test)]
@@ -126,7 +143,7 @@ mod tests {
     use super::*;
 
     fn mark(depth: usize, iops: f64, p99_ns: u64) -> Mark {
-        Mark { depth, iops, bytes_per_second: iops * 4096.0, p99_ns }
+        Mark { depth, iops, bytes_per_second: iops * 4096.0, p99_ns, late_turns: [0; 3], turns: 1 }
     }
 
     #[test]

@@ -159,7 +159,7 @@ pub(crate) fn run(subject: &Subject, context: &mut Context) -> Result<(), Error>
             let seen = Seen { recording: &recording, stretch, judged };
             let iops = f64::from(*rate);
             let bytes_per_second = iops * aura_bench::BLOCK_BYTES as f64;
-            let allowed = Against { depth: None, iops, bytes_per_second, p99_ns: None };
+            let allowed = Against { depth: None, iops, bytes_per_second, p99_ns: None, mark: None };
             let name = format!("{rate} reads/s");
             context.rows.push(Row::new("throttle", limit, name, &[(seen, Some(allowed))]));
         }
