@@ -53,8 +53,8 @@ pub(crate) fn draw(
     let throughput = vec![("throughput", LIMIT, throughput)];
     let panels = root.split_evenly((3, 1));
     if let [first, second, third] = panels.as_slice() {
-        panel(first, "operations", (end_s, changes), limits, |low, high| logarithmic(low, high))?;
-        panel(second, "ms", (end_s, changes), latencies, |low, high| logarithmic(low, high))?;
+        panel(first, "operations", (end_s, changes), limits, logarithmic)?;
+        panel(second, "ms", (end_s, changes), latencies, logarithmic)?;
         panel(third, "MB/s", (end_s, changes), throughput, |_, high| 0.0..high * 1.2)?;
     }
     root.present()?;

@@ -115,7 +115,7 @@ mod tests {
 
     /// So many slices with so many operations of 4 KiB and 100 µs, one in `late_one_in` of 2 ms.
     fn slices(count: usize, operations: usize, late_one_in: usize) -> Recording {
-        let latency = |index: usize| if index % late_one_in == 0 { 20_000 } else { 1_000 };
+        let latency = |index: usize| if index.is_multiple_of(late_one_in) { 20_000 } else { 1_000 };
         let slice = Slice {
             latencies: (0..operations).map(latency).collect(),
             bytes: operations as u64 * 4096,

@@ -126,11 +126,17 @@ pub(crate) fn run(subject: &Subject, context: &mut Context) -> Result<(), Error>
     }
     let device = match Loop::attach(subject) {
         Ok(device) => device,
-        Err(reason) => return Ok(context.skip(&format!("throttle: {reason}"))),
+        Err(reason) => {
+            context.skip(&format!("throttle: {reason}"));
+            return Ok(());
+        }
     };
     let group = match Group::enter() {
         Ok(group) => group,
-        Err(reason) => return Ok(context.skip(&format!("throttle: {reason}"))),
+        Err(reason) => {
+            context.skip(&format!("throttle: {reason}"));
+            return Ok(());
+        }
     };
     let number = device.number()?;
     let subject = Subject::take(&device.0, Direct::Yes)?;
