@@ -136,6 +136,9 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
     steps.push(Step::cargo("tests of bench peers", tests));
     let peers = ["xtask", "bench", "peers", "--seconds", "0.1", "--rounds", "1", "--size", "32MiB"];
     steps.push(Step::cargo("bench peers, short", peers)); // Builds it, too.
+    let adaptive = ["xtask", "bench", "adaptive", "--only", "steady", "--seconds", "1"];
+    let adaptive = [&adaptive[..], &["--rounds", "1", "--size", "64MiB"]].concat();
+    steps.push(short("bench adaptive, short", &adaptive));
     let sim = ["xtask", "sim", "--scenario", "1-shared-queue", "--seeds", "1"];
     steps.push(short("sim, short", &sim));
     steps
