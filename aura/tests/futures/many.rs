@@ -8,7 +8,9 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, join_all, select};
 use futures_util::stream::FuturesUnordered;
 
-use crate::common::{LONG, eventually, fixed_engine, open_with, pattern, pipe, small_engine, within};
+use crate::common::{
+    LONG, eventually, fixed_engine, open_with, pattern, pipe, small_engine, within,
+};
 
 const CELL: usize = 64;
 const CELLS: usize = 500;
@@ -105,10 +107,14 @@ fn five_thousand_joined_reads_end_with_adaptive_limits() {
 
 #[test]
 fn more_reads_than_slots_end() {
-    in_every_executor(|| fixed_engine(8), 20_000 * CELL, |cells| async move {
-        let reads: FuturesUnordered<_> = cells.reads(20_000).collect();
-        reads.fold(0, async |sum, bytes| sum + bytes).await
-    });
+    in_every_executor(
+        || fixed_engine(8),
+        20_000 * CELL,
+        |cells| async move {
+            let reads: FuturesUnordered<_> = cells.reads(20_000).collect();
+            reads.fold(0, async |sum, bytes| sum + bytes).await
+        },
+    );
 }
 
 #[test]
@@ -127,14 +133,18 @@ fn thousands_of_tasks_end_on_several_small_rings() {
 /// more.
 #[test]
 fn a_set_whose_outputs_are_not_taken_keeps_nobody_waiting() {
-    in_every_executor(|| fixed_engine(16), 501 * CELL, |cells| async move {
-        let mut held: FuturesUnordered<_> = cells.reads(500).collect();
-        // Polled once, so that all are submitted or wait for their turn.
-        let first = held.next().await.expect("there are some");
-        let another = cells.clone().read(3).await;
-        let rest: usize = held.collect::<Vec<_>>().await.iter().sum();
-        first + another + rest
-    });
+    in_every_executor(
+        || fixed_engine(16),
+        501 * CELL,
+        |cells| async move {
+            let mut held: FuturesUnordered<_> = cells.reads(500).collect();
+            // Polled once, so that all are submitted or wait for their turn.
+            let first = held.next().await.expect("there are some");
+            let another = cells.clone().read(3).await;
+            let rest: usize = held.collect::<Vec<_>>().await.iter().sum();
+            first + another + rest
+        },
+    );
 }
 
 #[test]
@@ -156,19 +166,23 @@ fn reads_that_lose_a_race_are_given_up() {
 
 #[test]
 fn batches_larger_than_the_limit_end() {
-    in_every_executor(|| fixed_engine(16), 10 * 1000 * CELL, |cells| async move {
-        let engine_of_nobody = small_engine(); // Submitting through it is allowed.
-        let mut sum = 0;
-        for _ in 0..10 {
-            let reads = (0..1000).map(|cell| {
-                let offset = (cell % CELLS * CELL) as u64;
-                cells.file.read_at(Vec::with_capacity(CELL), offset)
-            });
-            let results = engine_of_nobody.submit_batch(reads.collect::<Vec<_>>()).await;
-            sum += results.into_iter().map(|result| result.unwrap().0).sum::<usize>();
-        }
-        sum
-    });
+    in_every_executor(
+        || fixed_engine(16),
+        10 * 1000 * CELL,
+        |cells| async move {
+            let engine_of_nobody = small_engine(); // Submitting through it is allowed.
+            let mut sum = 0;
+            for _ in 0..10 {
+                let reads = (0..1000).map(|cell| {
+                    let offset = (cell % CELLS * CELL) as u64;
+                    cells.file.read_at(Vec::with_capacity(CELL), offset)
+                });
+                let results = engine_of_nobody.submit_batch(reads.collect::<Vec<_>>()).await;
+                sum += results.into_iter().map(|result| result.unwrap().0).sum::<usize>();
+            }
+            sum
+        },
+    );
 }
 
 #[test]
@@ -239,8 +253,7 @@ fn operations_at_the_limit_get_their_turn_in_order() {
         let options = options.initial_in_flight(1).disable_adaptive(true);
         let engine = Engine::with_options(&options).unwrap();
         let (reader, mut writer) = pipe(&engine);
-        let mut reads: Vec<_> =
-            (0..40).map(|_| Box::pin(reader.read_at(vec![0; 1], 0))).collect();
+        let mut reads: Vec<_> = (0..40).map(|_| Box::pin(reader.read_at(vec![0; 1], 0))).collect();
         for read in &mut reads {
             assert!(crate::common::poll_once(read.as_mut()).is_pending());
         }

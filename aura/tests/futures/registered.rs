@@ -40,7 +40,9 @@ fn a_registered_file_behaves_as_any_other() {
             )
         });
     }
-    both("readv", &|file| outcome(aura::block_on(&engine, file.readv_at([vec![0; 10], vec![0; 90]], 7))));
+    both("readv", &|file| {
+        outcome(aura::block_on(&engine, file.readv_at([vec![0; 10], vec![0; 90]], 7)))
+    });
     both("write", &|file| outcome(aura::block_on(&engine, file.write_at("new", 5000))));
     both("writev", &|file| outcome(aura::block_on(&engine, file.writev_at(["a", "bc"], 11_000))));
     both("pool", &|file| {

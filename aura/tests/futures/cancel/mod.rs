@@ -15,8 +15,8 @@ use std::time::Duration;
 use aura::{Engine, Options};
 
 use crate::common::{
-    LONG, all_closed_but, alone, eventually, fixed_engine, open_descriptors, open_with, pipe, poll_once, scratch,
-    small_engine, within,
+    LONG, all_closed_but, alone, eventually, fixed_engine, open_descriptors, open_with, pipe,
+    poll_once, scratch, small_engine, within,
 };
 use chaos::World;
 
