@@ -87,12 +87,12 @@ impl Bells {
     /// Makes bells wake this task from now on.
     #[inline]
     pub(super) fn listen(&self, task: &Waker) {
-        {
-            let mut present = lock(&self.house.task);
-            match &mut *present {
-                Some(present) => present.clone_from(task),
-                none => *none = Some(task.clone()),
-            }
+        let alike = lock(&self.house.task).as_ref().is_some_and(|present| present.will_wake(task));
+        if !alike {
+            // Cloned and dropped without the lock: both may be anybody's code.
+            let fresh = Some(task.clone());
+            let old = std::mem::replace(&mut *lock(&self.house.task), fresh);
+            drop(old);
         }
         self.house.notified.store(false, Ordering::SeqCst);
     }
@@ -108,11 +108,12 @@ impl Bells {
 
 impl Drop for Bells {
     fn drop(&mut self) {
-        *lock(&self.house.task) = None;
+        let task = lock(&self.house.task).take();
         for block in &self.blocks {
             block.rung.store(0, Ordering::Relaxed);
         }
         lock(&EMPTY_HOUSES).push(self.house);
+        drop(task);
     }
 }
 
