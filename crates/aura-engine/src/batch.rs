@@ -184,7 +184,7 @@ impl<B: Backend> Engine<B> {
                 }
             }
         }
-        if end.batched == 0 {
+        if end.batched.get() == 0 {
             end.opened_ns = self.batch_clock_ns();
         }
         let name = |(number, slot): &(u32, &crate::slot::Slot)| SlotName {
@@ -221,7 +221,7 @@ impl<B: Backend> Engine<B> {
             }
             return Err(Refusal::NoRoom);
         }
-        end.batched += sqes.len() as u32;
+        end.batched.add(sqes.len() as u32);
         self.active.mark(index);
         slots.iter().for_each(|slot| accepted(Handle::new(self.id, index, name(slot))));
         Ok(())

@@ -29,8 +29,11 @@ pub(crate) struct Guarded<T> {
 // mutex; with `unlocked == true` only the one thread that `Door` lets in makes guards.
 unsafe impl<T: Send> Sync for Guarded<T> {}
 
+/// Access to a guarded value. It holds no reference to the value itself: passed to a function, that
+/// would promise the compiler exclusive access until the function ends, and the function may be the
+/// one that unlocks.
 pub(crate) struct Guard<'a, T> {
-    value: &'a mut T,
+    guarded: &'a Guarded<T>,
     _held: Option<MutexGuard<'a, ()>>,
 }
 
@@ -53,8 +56,7 @@ impl<T> Guarded<T> {
             // calls code of the user.
             Some(self.mutex.lock().unwrap_or_else(PoisonError::into_inner))
         };
-        // SAFETY: exclusive by the mutex, or by the contract of `new`.
-        Guard { value: unsafe { &mut *self.value.get() }, _held: held }
+        Guard { guarded: self, _held: held }
     }
 }
 
@@ -62,14 +64,16 @@ impl<T> Deref for Guard<'_, T> {
     type Target = T;
     #[inline]
     fn deref(&self) -> &T {
-        self.value
+        // SAFETY: exclusive by the mutex, or by the contract of `Guarded::new`.
+        unsafe { &*self.guarded.value.get() }
     }
 }
 
 impl<T> DerefMut for Guard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        self.value
+        // SAFETY: as above, and the guard is borrowed mutably.
+        unsafe { &mut *self.guarded.value.get() }
     }
 }
 

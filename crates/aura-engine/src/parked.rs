@@ -143,7 +143,7 @@ impl<B: Backend> Engine<B> {
             }
             end.parked.len -= 1;
             ring.submission.parked.store(end.parked.len, Ordering::Release);
-            end.batched += 1;
+            end.batched.add(1);
         }
         abandoned
     }
@@ -211,7 +211,7 @@ impl<B: Backend> Engine<B> {
         }
         let mut end = ring.lock();
         let abandoned = self.admit(index, &mut end, clock::now_ns());
-        let queued = std::mem::take(&mut end.batched);
+        let queued = end.batched.take();
         drop(end);
         if queued > 0 {
             self.hand_over(index, queued);

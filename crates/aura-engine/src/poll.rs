@@ -267,7 +267,7 @@ impl<B: Backend> Engine<B> {
             self.let_in(index, end, batch.now_ns());
             return true;
         }
-        let queued = std::mem::take(&mut end.batched);
+        let queued = end.batched.take();
         drop(end);
         if queued > 0 {
             self.hand_over(index, queued);
@@ -280,7 +280,7 @@ impl<B: Backend> Engine<B> {
     fn let_in(&self, index: usize, mut end: Guard<'_, PushEnd>, now_ns: u64) {
         let abandoned = self.admit(index, &mut end, now_ns);
         let outside = end.parked.take_outside();
-        let queued = std::mem::take(&mut end.batched);
+        let queued = end.batched.take();
         drop(end);
         if queued > 0 {
             self.hand_over(index, queued);
@@ -320,7 +320,7 @@ impl<B: Backend> Engine<B> {
         if visits > IDLE_VISITS {
             let end = ring.lock();
             // Under the lock nobody marks it, so nothing can be missed.
-            if end.batched == 0 && end.parked.is_empty() && ring.in_flight() == 0 {
+            if end.batched.get() == 0 && end.parked.is_empty() && ring.in_flight() == 0 {
                 self.active.clear(index);
             }
         }

@@ -86,9 +86,43 @@ pub(crate) struct PushEnd {
     pub(crate) free: FreeSlots,
     pub(crate) parked: Parked,
     /// Operations queued since the last hand-over.
-    pub(crate) batched: u32,
+    pub(crate) batched: Batched,
     /// When the first of them was queued; all of them count as submitted then.
     pub(crate) opened_ns: u64,
+}
+
+/// A count of queued operations, which changes under the submission lock only.
+///
+/// An atomic without need of one: in optimised builds of rustc 1.95 the store of a plain integer was
+/// left out where `push_own` was inlined into a long function, and the operation never handed over
+/// (a test repeats that: `a_failure_that_repeating_does_not_mend_is_reported`, optimised). Relaxed
+/// loads and stores cost the same.
+#[derive(Debug, Default)]
+pub(crate) struct Batched(AtomicU32);
+
+impl Batched {
+    #[inline]
+    pub(crate) fn get(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, count: u32) {
+        self.0.store(count, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, count: u32) {
+        self.set(self.get() + count);
+    }
+
+    /// Sets it to zero and returns what it was: the caller takes responsibility for as many.
+    #[inline]
+    pub(crate) fn take(&self) -> u32 {
+        let count = self.get();
+        self.set(0);
+        count
+    }
 }
 
 /// Adds to a counter that has one writer at a time.
@@ -111,7 +145,8 @@ impl<B: Backend> EngineRing<B> {
         // Slots are freed in bulk after a batch of callbacks, while in-flight falls before it.
         let slots = (entries as usize + 2 * BATCH + MAX_PARKED).min(MAX_SLOTS);
         let (slots, free) = Slots::new(slots).map_err(Error::os("mapping the slots"))?;
-        let push = PushEnd { free, parked: Parked::default(), batched: 0, opened_ns: 0 };
+        let push =
+            PushEnd { free, parked: Parked::default(), batched: Batched::default(), opened_ns: 0 };
         Ok(Self {
             backend,
             slots,
@@ -173,17 +208,17 @@ impl<B: Backend> EngineRing<B> {
     pub(crate) unsafe fn push_own(&self, end: &mut PushEnd, sqe: &Sqe) -> bool {
         // SAFETY: the guard excludes other pushers, the caller vouches for the memory.
         let pushed = unsafe { self.backend.push(sqe) }.is_ok();
-        end.batched += u32::from(pushed);
+        end.batched.add(u32::from(pushed));
         pushed
     }
 
     /// Hands over what is queued, if anything is.
     pub(crate) fn flush(&self) -> io::Result<HandedOver> {
-        let mut end = self.lock();
-        if end.batched == 0 {
+        let end = self.lock();
+        let queued = end.batched.take();
+        if queued == 0 {
             return Ok(HandedOver::All);
         }
-        let queued = std::mem::take(&mut end.batched);
         drop(end); // The kernel may execute operations right away; others must not wait for that.
         self.hand_over(queued)
     }
@@ -219,9 +254,9 @@ impl<B: Backend> EngineRing<B> {
 
     /// Sets `batched` to what really is queued, after something went differently than planned.
     pub(crate) fn count_queued(&self) -> io::Result<HandedOver> {
-        let mut end = self.lock();
-        end.batched = self.backend.queued();
-        Ok(if end.batched == 0 { HandedOver::All } else { HandedOver::Later })
+        let end = self.lock();
+        end.batched.set(self.backend.queued());
+        Ok(if end.batched.get() == 0 { HandedOver::All } else { HandedOver::Later })
     }
 }
 

@@ -188,7 +188,7 @@ impl<B: Backend> Engine<B> {
         let Some((slot_index, slot)) = ring.slots.pop(&mut end.free) else {
             return Err((Refusal::NoRoom, self.take_back(index, flags, tenant)));
         };
-        if end.batched == 0 {
+        if end.batched.get() == 0 {
             end.opened_ns = self.batch_clock_ns();
         }
         let name = SlotName { slot: slot_index, generation: slot.generation() };
@@ -201,7 +201,7 @@ impl<B: Backend> Engine<B> {
             // SAFETY: the lock excludes other pushers; the caller vouches for the memory.
             let pushed = unsafe { ring.backend.push(&sqe) };
             if pushed.is_ok() {
-                end.batched += 1;
+                end.batched.add(1);
                 self.active.mark(index);
                 return Ok(name);
             }
@@ -225,11 +225,11 @@ impl<B: Backend> Engine<B> {
     /// Leaves a ring's submission side: hands over what is queued if the batch is full, or if
     /// nobody else would.
     #[inline]
-    pub(crate) fn leave(&self, index: usize, mut end: Guard<'_, PushEnd>) {
+    pub(crate) fn leave(&self, index: usize, end: Guard<'_, PushEnd>) {
         let threshold = self.rings[index].submission.batch_threshold.load(Ordering::Relaxed);
         // Read after the ring was marked: see `attention`.
-        if end.batched >= threshold || self.attention.nobody_else_submits() {
-            let queued = std::mem::take(&mut end.batched);
+        if end.batched.get() >= threshold || self.attention.nobody_else_submits() {
+            let queued = end.batched.take();
             drop(end);
             self.hand_over(index, queued);
         }
@@ -366,7 +366,7 @@ impl<B: Backend> Engine<B> {
             slot.ask_cancel(asked_before);
             return Ok(false);
         }
-        let queued = std::mem::take(&mut end.batched);
+        let queued = end.batched.take();
         drop(end);
         self.hand_over(index, queued);
         Ok(true)

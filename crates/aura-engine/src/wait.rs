@@ -197,7 +197,7 @@ impl<B: Backend> Engine<B> {
         let ring = &self.rings[0];
         // There is always the wake-up to be taken off the queue, or this would not sleep again.
         self.active.mark(0);
-        ring.lock().batched = 0;
+        ring.lock().batched.set(0);
         match ring.backend.wait(timeout) {
             Ok(Wake::Ready | Wake::TimedOut) => {}
             // A signal may have come before everything was handed over.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use aura_engine::{Config, Op, RingSelect, Target};
+use aura_engine::{Config, Engine, Memory, Op, Ring, RingSelect, Target};
 
 use crate::odd::{Heard, eventually, lasting_memory, odd_engine};
 
@@ -186,4 +186,25 @@ fn an_unrequested_cancellation_is_not_reported_because_the_queue_is_full() {
     engine.poll().unwrap();
     engine.drain(Some(Duration::from_secs(10))).unwrap();
     assert_eq!(heard.all(), [0]);
+}
+
+/// An address that the kernel cannot write to is the operation's own failure: it is tried again a
+/// few times, and then reported.
+#[test]
+fn a_failure_that_repeating_does_not_mend_is_reported() {
+    for rings in [1, 2, 3] {
+        let engine: Arc<Engine<Ring>> =
+            Engine::create(&Config { ring_count: Some(rings), ..Config::default() }).unwrap();
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        let heard = Heard::default();
+        // A string of the program: memory that is there, and cannot be written to.
+        let text: &'static str = "memory that is there, and cannot be written to";
+        let memory = Memory::Address(text.as_ptr().cast_mut());
+        let target = Target::Fd(file.as_raw_fd());
+        let read = Op::read(target, memory, text.len(), 0).unwrap();
+        // SAFETY: the memory is never given back, and the kernel will not write to it.
+        unsafe { engine.submit(&read, 0, heard.hear()) }.unwrap();
+        engine.drain(Some(Duration::from_secs(5))).unwrap();
+        assert_eq!(heard.all(), [-libc::EFAULT], "{rings} rings");
+    }
 }
