@@ -25,7 +25,7 @@ pub(super) struct Step {
     pub(super) name: String,
     program: PathBuf,
     arguments: Vec<String>,
-    variable: Option<(&'static str, &'static str)>,
+    variables: &'static [(&'static str, &'static str)],
     folder: PathBuf,
     pub(super) time_limit: Duration,
     /// Whether the step's output names examples that are steps of their own.
@@ -40,7 +40,7 @@ impl Step {
             name: name.into(),
             program: cargo::cargo().get_program().into(),
             arguments: arguments.into_iter().map(Into::into).collect(),
-            variable: None,
+            variables: &[],
             folder: cargo::workspace_root(),
             time_limit: BUILD_LIMIT,
             builds_examples: false,
@@ -50,7 +50,10 @@ impl Step {
 
     pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).envs(self.variable).current_dir(&self.folder);
+        command
+            .args(&self.arguments)
+            .envs(self.variables.iter().copied())
+            .current_dir(&self.folder);
         // The output goes to a log, where colours are noise; rustfmt heeds nothing but TERM.
         command.env("CARGO_TERM_COLOR", "never").env("TERM", "dumb");
         command
@@ -66,9 +69,10 @@ impl Step {
             Some(name) if name == "cargo" => "cargo".into(),
             _ => self.program.display().to_string(),
         };
-        let variable = self.variable.map(|(name, value)| format!("{name}={}", quoted(value)));
+        let variables =
+            self.variables.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
         let arguments = self.arguments.iter().map(|argument| quoted(argument));
-        variable.into_iter().chain([program]).chain(arguments).collect::<Vec<_>>().join(" ")
+        variables.chain([program]).chain(arguments).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -82,7 +86,7 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
         Step { unavailable: no_clippy, ..Step::cargo("clippy", lint::CLIPPY.iter().copied()) },
         Step::cargo("tidy", ["xtask", "tidy"]),
         // The controller's gates: a few runs here, all thirty in the step of that crate alone.
-        Step { variable: Some(("AIMD_SEEDS", "3")), ..tests("tests", &["--workspace"]) },
+        Step { variables: &[("AIMD_SEEDS", "3")], ..tests("tests", &["--workspace"]) },
         Step::cargo("bindings of aura.h", ["xtask", "codegen", "--check"]),
         Step { unavailable: no_c_compiler, ..library("test", quick) },
     ];
@@ -102,8 +106,18 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
         steps.push(tests(&format!("tests of {name} alone"), &["--package", name]));
     }
     steps.push(Step {
-        variable: Some(lint::DOC_FLAGS),
+        variables: &[lint::DOC_FLAGS],
         ..Step::cargo("doc", lint::DOC.iter().copied())
+    });
+    // As users build it: what the optimiser makes of it is another program.
+    steps.push(Step::cargo(
+        "tests of aura-engine, optimised",
+        ["test", "--release", "--package", "aura-engine", "--", "--show-output"],
+    ));
+    steps.push(Step {
+        variables: SANITIZED,
+        unavailable: no_sanitizer,
+        ..Step::cargo("tests of futures under AddressSanitizer", FUTURES_SANITIZED)
     });
     steps.push(Step {
         builds_examples: true,
@@ -143,6 +157,27 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
     steps.push(short("sim, short", &sim));
     steps
 }
+
+/// The stable compiler has the sanitizer, but keeps it for those who say that they know. Memory that
+/// futures were forgotten with on purpose is no leak; freed memory is kept for a while only, because
+/// the tests watch what is resident.
+const SANITIZED: &[(&str, &str)] = &[
+    ("RUSTC_BOOTSTRAP", "1"),
+    ("RUSTFLAGS", "-Zsanitizer=address"),
+    ("ASAN_OPTIONS", "detect_leaks=0:quarantine_size_mb=4:thread_local_quarantine_size_kb=64"),
+];
+const FUTURES_SANITIZED: [&str; 10] = [
+    "test",
+    "--package",
+    "aura",
+    "--all-features",
+    "--test",
+    "futures",
+    "--target",
+    "x86_64-unknown-linux-gnu",
+    "--target-dir",
+    "target/asan",
+];
 
 /// Runs tests, all of them even if some fail. What passing tests print is shown: it may be a skip.
 fn tests(name: &str, which: &[&str]) -> Step {
@@ -195,6 +230,11 @@ fn has_optional_features(package: &Package) -> bool {
 
 fn is_below(package: &Package, folder: &str) -> bool {
     package.manifest_path.ancestors().nth(2).and_then(|above| above.file_name()) == Some(folder)
+}
+
+fn no_sanitizer() -> Option<String> {
+    let here = cfg!(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"));
+    (!here).then(|| "the compiler's AddressSanitizer is tried on x86_64 with glibc only".into())
 }
 
 fn no_rustfmt() -> Option<String> {
