@@ -268,7 +268,7 @@ mod tests {
     fn a_step_can_be_repeated_by_hand() {
         let mut step = Step::cargo("doc", ["doc", "--no-deps"]);
         assert_eq!(step.repeat(), "cargo doc --no-deps");
-        step.variable = Some(("RUSTDOCFLAGS", "--deny warnings"));
+        step.variables = &[("RUSTDOCFLAGS", "--deny warnings")];
         assert_eq!(step.repeat(), "RUSTDOCFLAGS='--deny warnings' cargo doc --no-deps");
     }
 
