@@ -186,7 +186,7 @@ impl Keeper {
         let far = latency.p50_ns > 0 && latency.p50_ns.saturating_mul(4) < target_ns;
         if self.calm >= if far { 1 } else { CALM_SECONDS } {
             self.calm = 0;
-            let next = if far { limit + (limit / 2).max(1) } else { limit + (limit / 8).max(1) };
+            let next = if far { limit + (limit / 2).max(1) } else { limit + (limit / 8).max(2) };
             self.eased_from = None;
             return self.below_bad(limit, next, clock_ns, second).map_or(Wish::Hold, Wish::Raise);
         }
