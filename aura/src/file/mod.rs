@@ -59,14 +59,18 @@ pub(crate) struct Inner {
     /// Taken out once, by `drop` or `close`.
     fd: ManuallyDrop<OwnedFd>,
     engine: Arc<aura_engine::Engine>,
+    /// It was opened for direct I/O.
+    direct: bool,
     /// Its place in the table of registered files.
     registered: std::sync::OnceLock<aura_engine::FilePlace>,
 }
 
 impl File {
     pub(crate) fn new(engine: Arc<aura_engine::Engine>, fd: OwnedFd) -> Self {
+        let flags = rustix::fs::fcntl_getfl(&fd);
+        let direct = flags.is_ok_and(|flags| flags.contains(rustix::fs::OFlags::DIRECT));
         let (fd, registered) = (ManuallyDrop::new(fd), std::sync::OnceLock::new());
-        Self { inner: Arc::new(Inner { fd, engine, registered }) }
+        Self { inner: Arc::new(Inner { fd, engine, direct, registered }) }
     }
 
     /// Puts a file of the standard library on an engine.
@@ -150,6 +154,7 @@ impl File {
     #[inline]
     pub fn read_at<B: IoBufMut>(&self, buffer: B, offset: u64) -> Operation<'_, Read<B>> {
         let (op, kind) = Read::new(self.inner.target(), buffer, offset);
+        let op = op.map(|op| op.direct(self.inner.direct));
         // SAFETY: the operation names the buffer, which `kind` owns.
         unsafe { Operation::on_file(&self.inner, op, kind) }
     }
@@ -165,6 +170,7 @@ impl File {
     #[inline]
     pub fn write_at<B: IoBuf>(&self, buffer: B, offset: u64) -> Operation<'_, Write<B>> {
         let (op, kind) = Write::new(self.inner.target(), buffer, offset);
+        let op = op.map(|op| op.direct(self.inner.direct));
         // SAFETY: the operation names the buffer, which `kind` owns.
         unsafe { Operation::on_file(&self.inner, op, kind) }
     }

@@ -8,7 +8,9 @@
 //! ([`Engine::nudge`]). All four accesses are sequentially consistent, so one of the two sees the
 //! other. The same goes for threads that wait outside the gate.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::awaited;
@@ -322,19 +324,13 @@ impl<B: Backend> Engine<B> {
 
     /// Nobody has said that they process completions. Most likely somebody does without saying so;
     /// if not, the future would wait for ever without a word. There is nobody to notice that but a
-    /// thread for the purpose: it lives for a second, and there is one at a time.
+    /// thread for the purpose: it lives for a second or two, and there is one for all engines.
     #[cold]
     fn watch_over(&self) {
         if self.drivers.overseen.swap(true, Ordering::Relaxed) {
             return;
         }
-        let (engine, visits) = (self.id, self.drivers.visits.load(Ordering::Relaxed));
-        let watch = move || {
-            std::thread::sleep(FORGOTTEN);
-            directory::look_after(engine, visits);
-        };
-        // Without a thread there is no warning, and that is all.
-        let _ = std::thread::Builder::new().name("aura-watch".into()).spawn(watch);
+        watch(self.id, self.drivers.visits.load(Ordering::Relaxed));
     }
 
     /// Says so if completions have not been processed since then, and there are futures waiting.
@@ -354,5 +350,39 @@ impl<B: Backend> Engine<B> {
             "futures wait for I/O, but nobody processes completions, and nobody did for a second: \
              use block_on, start a poller, or call wait in a loop"
         );
+    }
+}
+
+/// Engines to be looked at, with what they were seen to have done, and when; the thread that does so
+/// lives as long as there are any.
+static WATCHED: Mutex<VecDeque<(Instant, u16, u64)>> = Mutex::new(VecDeque::new());
+/// A program that makes so many engines in a second without driving them does so on purpose.
+const WATCHED_MAX: usize = 256;
+
+/// Has an engine looked at after a while.
+fn watch(engine: u16, visits: u64) {
+    let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    if watched.len() >= WATCHED_MAX {
+        return;
+    }
+    watched.push_back((Instant::now() + FORGOTTEN, engine, visits));
+    if watched.len() == 1 {
+        let spawned = std::thread::Builder::new().name("aura-watch".into()).spawn(keep_watch);
+        if spawned.is_err() {
+            watched.clear(); // Without a thread there is no warning, and that is all.
+        }
+    }
+}
+
+fn keep_watch() {
+    let first = || WATCHED.lock().unwrap_or_else(PoisonError::into_inner).front().copied();
+    while let Some((due, engine, visits)) = first() {
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        directory::look_after(engine, visits);
+        let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.pop_front();
+        if watched.is_empty() {
+            return; // Under the lock: whoever comes next starts another thread.
+        }
     }
 }

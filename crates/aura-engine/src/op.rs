@@ -96,6 +96,8 @@ pub struct Op {
     pub(crate) registered: Option<(u32, usize)>,
     /// In a batch, the next one waits for this one.
     pub(crate) linked: bool,
+    /// Its file was opened for direct I/O.
+    pub(crate) direct: bool,
 }
 
 /// The most that the kernel moves in one operation: 2 GiB less a page (`MAX_RW_COUNT`).
@@ -121,7 +123,13 @@ impl Op {
             }
             Memory::Registered { index, offset: at } => {
                 let sqe = Sqe::read_fixed(target, std::ptr::null_mut(), len, offset, 0);
-                Self { kind: OpKind::ReadFixed, sqe, registered: Some((index, at)), linked: false }
+                Self {
+                    kind: OpKind::ReadFixed,
+                    sqe,
+                    registered: Some((index, at)),
+                    linked: false,
+                    direct: false,
+                }
             }
         })
     }
@@ -142,7 +150,13 @@ impl Op {
             }
             Memory::Registered { index, offset: at } => {
                 let sqe = Sqe::write_fixed(target, std::ptr::null(), len, offset, 0);
-                Self { kind: OpKind::WriteFixed, sqe, registered: Some((index, at)), linked: false }
+                Self {
+                    kind: OpKind::WriteFixed,
+                    sqe,
+                    registered: Some((index, at)),
+                    linked: false,
+                    direct: false,
+                }
             }
         })
     }
@@ -285,6 +299,15 @@ impl Op {
         Ok(Self::plain(OpKind::SyncFileRange, sqe))
     }
 
+    /// Says whether its file was opened with `O_DIRECT`. If so, memory of the engine's pool is used as
+    /// a registered buffer by itself: the kernel then need not look up and pin its pages each time.
+    #[inline]
+    #[must_use]
+    pub fn direct(mut self, direct: bool) -> Self {
+        self.direct = direct;
+        self
+    }
+
     /// Makes the operation behind it in the same batch wait until this one has completed, and
     /// fail with `ECANCELED` if this one fails; a short read or write counts as a failure. Without
     /// a batch it has no effect.
@@ -303,7 +326,7 @@ impl Op {
 
     #[inline]
     fn plain(kind: OpKind, sqe: Sqe) -> Self {
-        Self { kind, sqe, registered: None, linked: false }
+        Self { kind, sqe, registered: None, linked: false, direct: false }
     }
 
     /// The kernel operation it needs.

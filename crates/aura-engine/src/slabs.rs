@@ -1,5 +1,7 @@
-//! The pool's slabs as registered buffers: reads and writes of memory in a slab that is used a lot
-//! become the fixed form by themselves, for which the kernel neither looks up nor pins pages.
+//! The pool's slabs as registered buffers: direct reads and writes of memory in a slab that is used a
+//! lot become the fixed form by themselves, for which the kernel neither looks up nor pins pages.
+//! Through the page cache that is no gain: there are no pages to pin, and finding the place in the
+//! registered memory costs 2 % of a 4 KiB read (Linux 6.18).
 //!
 //! Registering pins all pages of a slab, and costs more than many operations gain. So a slab is
 //! registered with a ring when that ring has used it [`USES`] times, by the poller, if the limit of
@@ -21,13 +23,14 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use aura_bufpool::{Retire, SlabObserver, SlabRef};
+use aura_ring::Sqe;
 use aura_ring::register::MAX_BUFFERS;
 use rustix::process::{Resource, getrlimit};
 
 use crate::backend::Backend;
 use crate::engine::Engine;
 use crate::log::say;
-use crate::op::OpKind;
+use crate::op::{Op, OpKind};
 use crate::resources::MAX_USER_BUFFERS;
 use crate::ring::EngineRing;
 
@@ -184,13 +187,9 @@ impl<B: Backend> Engine<B> {
     /// The registered form of a read or write whose memory is in a registered slab. Under the
     /// ring's submission lock.
     #[inline]
-    pub(crate) fn in_slab(
-        &self,
-        ring: &EngineRing<B>,
-        sqe: aura_ring::Sqe,
-        kind: OpKind,
-    ) -> aura_ring::Sqe {
-        if !matches!(kind, OpKind::Read | OpKind::Write) {
+    pub(crate) fn in_slab(&self, ring: &EngineRing<B>, op: &Op) -> Sqe {
+        let sqe = op.sqe;
+        if !op.direct || !matches!(op.kind, OpKind::Read | OpKind::Write) {
             return sqe;
         }
         let (address, len) = sqe.memory();

@@ -172,7 +172,7 @@ impl<B: Backend> Engine<B> {
         if !permitted && matches!(at_limit, AtLimit::Refuse) {
             return Err((Refusal::NoRoom, tenant));
         }
-        let mut sqe = self.in_slab(ring, op.sqe, op.kind);
+        let mut sqe = self.in_slab(ring, op);
         let mut flags = if T::AWAITED { AWAITED } else { 0 };
         if let Some(place) = op.registered {
             // Judged under the lock: unregistering takes every lock after it closed the table.
