@@ -54,40 +54,47 @@ unsafe impl IoBufMut for Buffer {
     unsafe fn set_init(&mut self, _bytes: usize) {}
 }
 
-// SAFETY: the bytes are on the heap and move only when the vector grows, which it does not while
-// nobody changes it.
-unsafe impl IoBuf for Vec<u8> {
-    #[inline]
-    fn stable_ptr(&self) -> *const u8 {
-        self.as_ptr()
-    }
+/// For types that keep bytes on the heap and grow: all of the capacity is room.
+macro_rules! growing {
+    ($type:ty) => {
+        // SAFETY: the bytes are on the heap and move only when it grows, which it does not while
+        // nobody changes it.
+        unsafe impl IoBuf for $type {
+            #[inline]
+            fn stable_ptr(&self) -> *const u8 {
+                self.as_ptr()
+            }
 
-    #[inline]
-    fn bytes_init(&self) -> usize {
-        self.len()
-    }
+            #[inline]
+            fn bytes_init(&self) -> usize {
+                self.len()
+            }
 
-    #[inline]
-    fn bytes_total(&self) -> usize {
-        self.capacity()
-    }
-}
-
-// SAFETY: as above; the vector has its bytes alone.
-unsafe impl IoBufMut for Vec<u8> {
-    #[inline]
-    fn stable_mut_ptr(&mut self) -> *mut u8 {
-        self.as_mut_ptr()
-    }
-
-    #[inline]
-    unsafe fn set_init(&mut self, bytes: usize) {
-        if bytes > self.len() {
-            // SAFETY: the caller's promise.
-            unsafe { self.set_len(bytes) };
+            #[inline]
+            fn bytes_total(&self) -> usize {
+                self.capacity()
+            }
         }
-    }
+
+        // SAFETY: as above; up to its capacity it has the bytes alone.
+        unsafe impl IoBufMut for $type {
+            #[inline]
+            fn stable_mut_ptr(&mut self) -> *mut u8 {
+                self.as_mut_ptr()
+            }
+
+            #[inline]
+            unsafe fn set_init(&mut self, bytes: usize) {
+                if bytes > self.len() {
+                    // SAFETY: the caller's promise.
+                    unsafe { self.set_len(bytes) };
+                }
+            }
+        }
+    };
 }
+
+growing!(Vec<u8>);
 
 // SAFETY: as for the vector that it is. Text is only read from: what a file holds may be none.
 unsafe impl IoBuf for String {
@@ -111,38 +118,4 @@ unsafe impl IoBuf for String {
 whole_slice!(bytes::Bytes);
 
 #[cfg(feature = "bytes")]
-// SAFETY: the bytes are on the heap and move only when it grows, which it does not while nobody
-// changes it.
-unsafe impl IoBuf for bytes::BytesMut {
-    #[inline]
-    fn stable_ptr(&self) -> *const u8 {
-        self.as_ptr()
-    }
-
-    #[inline]
-    fn bytes_init(&self) -> usize {
-        self.len()
-    }
-
-    #[inline]
-    fn bytes_total(&self) -> usize {
-        self.capacity()
-    }
-}
-
-#[cfg(feature = "bytes")]
-// SAFETY: as above; up to its capacity it has the bytes alone.
-unsafe impl IoBufMut for bytes::BytesMut {
-    #[inline]
-    fn stable_mut_ptr(&mut self) -> *mut u8 {
-        self.as_mut_ptr()
-    }
-
-    #[inline]
-    unsafe fn set_init(&mut self, bytes: usize) {
-        if bytes > self.len() {
-            // SAFETY: the caller's promise.
-            unsafe { self.set_len(bytes) };
-        }
-    }
-}
+growing!(bytes::BytesMut);
