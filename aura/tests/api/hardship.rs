@@ -26,8 +26,7 @@ fn without_descriptors_the_error_names_cause_and_remedy() {
         let text = error.to_string();
         assert!(text.contains("RLIMIT_NOFILE") && text.contains("ulimit -n"), "{text}");
     }
-    let error = engine.poll_fd().unwrap_err();
-    assert!(matches!(error, Error::Io(_)) && error.errno() == libc::EMFILE, "{error:?}");
+    engine.poll_fd().expect("made with the engine");
     assert_eq!(outcome(&engine, |done| engine.nop(done)), Ok(0), "the old engine works on");
     let opened = outcome(&engine, |done| engine.openat(libc::AT_FDCWD, c"/", 0, 0, done));
     assert_eq!(opened, Err(libc::EMFILE));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use aura::{Engine, Error, Options};
+use aura::{Engine, Error, Options, RingSelect};
 
 use crate::common::{LONG, Outcomes, engine_of, outcome, within};
 
@@ -59,6 +59,35 @@ fn threads_that_poll_wait_and_drain_together_lose_nothing() {
         });
         assert_eq!(heard.load(Ordering::SeqCst), 2 * EACH, "{rings} rings");
     }
+}
+
+/// The poller sleeps between any two of these operations, most often in the ring of the one before.
+#[test]
+fn a_poller_that_sleeps_hears_of_every_ring() {
+    const EACH: usize = 10_000;
+    let options = Options::new().ring_count(4).ring_select(RingSelect::RoundRobin);
+    let engine = Arc::new(Engine::with_options(&options).unwrap());
+    let poller = std::thread::spawn({
+        let engine = Arc::clone(&engine);
+        move || engine.run()
+    });
+    let submitters = [(); 2].map(|()| {
+        let engine = Arc::clone(&engine);
+        std::thread::spawn(move || {
+            for number in 0..EACH {
+                let (tell, told) = mpsc::channel();
+                engine.nop(move |_| tell.send(()).unwrap()).unwrap();
+                told.recv_timeout(LONG).unwrap_or_else(|_| panic!("operation {number} is lost"));
+                if number % 100 == 0 {
+                    // Long enough for the rings to be struck off, one after the other.
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+            }
+        })
+    });
+    submitters.into_iter().for_each(|thread| thread.join().unwrap());
+    engine.stop();
+    poller.join().unwrap();
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl<B: Backend> Engine<B> {
                     Fate::Unknown => {}
                 },
                 Label::Wake => {
-                    poller.wake_armed = false;
+                    poller.wake_armed[index] = false;
                     poller.woken |= self.take_wake();
                 }
                 Label::Cancel => {}

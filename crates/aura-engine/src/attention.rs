@@ -1,5 +1,5 @@
-//! Who would see an operation that was queued: the poller's state, as submitters need to know it,
-//! and which rings have work.
+//! Who would see an operation that was queued, and its completion: the poller's state, as submitters
+//! need to know it, and which rings have work.
 //!
 //! # Synchronization
 //!
@@ -9,16 +9,42 @@
 //! each. All four accesses are sequentially consistent, so that either the submitter sees the
 //! announcement and hands its operation over, or the poller sees the ring and does.
 //!
+//! A poller may sleep so that it hears of one ring only ([`Ears`]). By the same four accesses either
+//! the submitter to another ring sees that and wakes it, or the poller sees that other ring and does
+//! not sleep so.
+//!
 //! The same goes for an application that sleeps on the poll descriptor, and for the end of the
 //! callbacks that submissions were left to.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// What completions a sleeping poller hears of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ears {
+    /// Those of all rings.
+    AllRings,
+    /// Those of one ring. Who submits to another wakes the poller.
+    Ring(usize),
+}
+
+const AWAKE: u32 = 0;
+const HEARS_ALL: u32 = u32::MAX;
+
+impl Ears {
+    fn code(self) -> u32 {
+        match self {
+            Self::AllRings => HEARS_ALL,
+            Self::Ring(index) => index as u32 + 1,
+        }
+    }
+}
 
 /// The poller's state, as submitters need to know it.
 #[derive(Debug, Default)]
 pub(crate) struct Attention {
-    /// The poller sleeps in the kernel, or is about to. Written by the poller.
-    parked: AtomicBool,
+    /// Whether the poller sleeps in the kernel, or is about to, and what it hears there: [`AWAKE`], or
+    /// an [`Ears::code`]. Written by the poller.
+    parked: AtomicU32,
     /// The application may sleep on the poll descriptor in a loop of its own. Set once.
     poll_fd_in_use: AtomicBool,
     /// The poller runs callbacks, and hands over what is queued when they are done. Written by the
@@ -28,18 +54,25 @@ pub(crate) struct Attention {
 
 impl Attention {
     /// The poller is about to sleep.
-    pub(crate) fn park(&self) {
-        self.parked.store(true, Ordering::SeqCst);
+    pub(crate) fn park(&self, ears: Ears) {
+        self.parked.store(ears.code(), Ordering::SeqCst);
     }
 
     /// The poller is awake. Relaxed: a submitter that sees it late makes one system call more.
     pub(crate) fn unpark(&self) {
-        self.parked.store(false, Ordering::Relaxed);
+        self.parked.store(AWAKE, Ordering::Relaxed);
     }
 
     /// Whether the poller sleeps, or is about to.
     pub(crate) fn is_parked(&self) -> bool {
-        self.parked.load(Ordering::SeqCst)
+        self.parked.load(Ordering::SeqCst) != AWAKE
+    }
+
+    /// Whether the poller sleeps and hears nothing of this ring.
+    #[inline]
+    pub(crate) fn is_deaf_to(&self, ring: usize) -> bool {
+        let parked = self.parked.load(Ordering::SeqCst);
+        parked != AWAKE && parked != HEARS_ALL && parked != Ears::Ring(ring).code()
     }
 
     pub(crate) fn begin_callbacks(&self) {
@@ -65,8 +98,7 @@ impl Attention {
     /// Whether an operation queued just now has to be handed over by its submitter.
     #[inline]
     pub(crate) fn nobody_else_submits(&self) -> bool {
-        self.parked.load(Ordering::SeqCst)
-            || (self.is_poll_fd_in_use() && !self.dispatching.load(Ordering::SeqCst))
+        self.is_parked() || (self.is_poll_fd_in_use() && !self.dispatching.load(Ordering::SeqCst))
     }
 }
 
@@ -125,7 +157,10 @@ mod tests {
         assert!(attention.nobody_else_submits());
 
         let attention = Attention::default();
-        attention.park();
+        attention.park(Ears::Ring(1));
+        assert!(attention.is_deaf_to(0) && !attention.is_deaf_to(1));
+        attention.park(Ears::AllRings);
+        assert!(!attention.is_deaf_to(0));
         assert!(attention.nobody_else_submits(), "a parked poller cannot flush");
         attention.unpark();
         assert!(!attention.nobody_else_submits());

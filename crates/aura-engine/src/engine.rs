@@ -1,13 +1,11 @@
 //! The engine: what it is made of, its creation, its state.
 
-use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aura_bufpool::{Pool, PoolOptions};
 use aura_ring::{Cause, Ring, RingConfig};
-use rustix::event::{EventfdFlags, eventfd};
 
 use crate::attention::{ActiveRings, Attention};
 use crate::backend::Backend;
@@ -25,6 +23,7 @@ use crate::resources::Resources;
 use crate::ring::EngineRing;
 use crate::select::Selector;
 use crate::slabs::Slabs;
+use crate::sleep::Bed;
 use crate::tuner::{self, NewTarget, Published, Tuner};
 
 /// Rings, slots, controller, pool and histograms, composed: the whole of asynchronous file I/O on
@@ -61,11 +60,7 @@ pub struct Engine<B: Backend = Ring> {
     /// No new operations. Set once, before anything is torn down.
     closing: AtomicBool,
     pub(crate) stopping: AtomicBool,
-    /// The next wake-up is meant to end the wait, not only to interrupt the sleep.
-    pub(crate) end_wait: AtomicBool,
-    pub(crate) wake_pending: AtomicBool,
-    pub(crate) wake_fd: OwnedFd,
-    pub(crate) epoll: OnceLock<OwnedFd>,
+    pub(crate) bed: Bed,
     pub(crate) pool: Pool,
     pub(crate) slabs: Arc<Slabs>,
     config: Config,
@@ -85,7 +80,7 @@ impl<B: Backend> Engine<B> {
         let ring_config = RingConfig {
             entries: config.queue_depth,
             sqpoll_idle: config.sqpoll_idle,
-            // With several rings the poller sleeps in epoll, where the kernel's cooperation would
+            // With several rings the poller may sleep in epoll, where the kernel's cooperation would
             // look like an interruption.
             one_thread: config.single_thread && count == 1,
             ..RingConfig::default()
@@ -94,15 +89,13 @@ impl<B: Backend> Engine<B> {
         let now_ns = clock::now_ns();
         let depth = rings[0].backend.entries();
         let tuner = Tuner::new(config, rings.len(), depth, now_ns)?;
-        let wake_fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(Error::os("creating the wake-up descriptor"))?;
         let slabs = Slabs::new();
         let engine = Self {
             id: 0,
             selector: Selector::new(config.ring_select, rings.len()),
             door: Door::new(config.single_thread).map_err(Error::os("mapping a page"))?,
             // SAFETY: with `single_thread`, `Door` lets a single thread into the engine.
-            gate: unsafe { Gate::new(Poller::new(tuner), config.single_thread) },
+            gate: unsafe { Gate::new(Poller::new(tuner, rings.len()), config.single_thread) },
             attention: Attention::default(),
             active: ActiveRings::new(rings.len()),
             resources: Resources::default(),
@@ -117,21 +110,13 @@ impl<B: Backend> Engine<B> {
             fatal: AtomicI32::new(0),
             closing: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
-            end_wait: AtomicBool::new(false),
-            wake_pending: AtomicBool::new(false),
-            wake_fd,
-            epoll: OnceLock::new(),
+            bed: Bed::new()?,
             pool: make_pool(config, slabs.clone())?,
             slabs: slabs.clone(),
             config: config.clone(),
             created_ns: now_ns,
             rings,
         };
-        if engine.rings.len() > 1 {
-            // Now, and not when the poller first sleeps: by then there may be no descriptors left,
-            // and it may be the poller's callbacks that would close some.
-            engine.epoll()?;
-        }
         engine.report_degradations();
         engine.start_limits();
         let engine = directory::enter(engine)?;

@@ -7,7 +7,8 @@
 //! | `engine`, `config` | what an engine is made of; settings and their checks |
 //! | `op` | operations with checked arguments |
 //! | `submit`, `batch`, `select` | the way in: choosing a ring, slots, batches, cancelling |
-//! | `poll`, `account`, `wait` | the way out: processing completions, sleeping, the event loop |
+//! | `poll`, `account` | the way out: processing completions |
+//! | `wait`, `sleep` | waiting for them, the event loop; sleeping in the kernel and waking |
 //! | `room`, `repeat` | room for a submission at the limit; operations that have to be repeated |
 //! | `attention` | how submitters and a sleeping poller do not miss each other |
 //! | `slot`, `slots`, `tenant`, `handle`, `directory` | where an operation lives, and the names it has |
@@ -49,6 +50,7 @@ mod select;
 mod settings;
 mod shutdown;
 mod slabs;
+mod sleep;
 mod slot;
 mod slots;
 mod stats;

@@ -32,8 +32,8 @@ pub(crate) struct Poller {
     /// Accounted for, not called back yet: completions taken off a queue by a submitter that
     /// looked for room. Submitters do not call back.
     pub(crate) stash: Vec<(usize, Done)>,
-    /// A poll operation on the wake-up descriptor is in flight.
-    pub(crate) wake_armed: bool,
+    /// For each ring: a poll operation on the wake-up descriptor is in flight.
+    pub(crate) wake_armed: Box<[bool]>,
     /// Somebody asked for a sleeping poller to return.
     pub(crate) woken: bool,
     /// It slept since it last took a completion.
@@ -89,12 +89,12 @@ pub fn in_callback_context() -> bool {
 }
 
 impl Poller {
-    pub(crate) fn new(tuner: Tuner) -> Self {
+    pub(crate) fn new(tuner: Tuner, rings: usize) -> Self {
         Self {
             tuner,
             batch: Batch::new(),
             stash: Vec::new(),
-            wake_armed: false,
+            wake_armed: vec![false; rings].into(),
             woken: false,
             slept: false,
             parked_at_ns: 0,
@@ -144,7 +144,7 @@ impl<B: Backend> Engine<B> {
     /// the callbacks queued.
     pub(crate) fn process(&self, poller: &mut Poller) -> usize {
         self.drivers.visit();
-        if self.wake_pending.load(Ordering::Relaxed) {
+        if self.is_wake_pending() {
             poller.woken |= self.take_wake();
         }
         let mut processed = self.deliver_stash(poller);
@@ -322,6 +322,10 @@ impl<B: Backend> Engine<B> {
             // Under the lock nobody marks it, so nothing can be missed.
             if end.batched.get() == 0 && end.parked.is_empty() && ring.in_flight() == 0 {
                 self.active.clear(index);
+                drop(end);
+                if self.ring_to_sleep_in().is_some() {
+                    self.forget_rings();
+                }
             }
         }
     }

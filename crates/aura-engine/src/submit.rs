@@ -232,6 +232,9 @@ impl<B: Backend> Engine<B> {
             let queued = end.batched.take();
             drop(end);
             self.hand_over(index, queued);
+            if self.attention.is_deaf_to(index) {
+                self.wake();
+            }
         }
     }
 

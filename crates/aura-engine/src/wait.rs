@@ -1,34 +1,20 @@
-//! Waiting: sleeping in the kernel without leaving anything behind, the event loop, draining.
-//!
-//! With one ring the poller sleeps in `io_uring_enter`, which also hands over what is queued; with
-//! several it sleeps on an epoll descriptor over their descriptors. An eventfd wakes it in both
-//! cases; it is not registered with the rings, because that costs every completion.
+//! Waiting for completions, the event loop, draining. How the poller sleeps is in `sleep`.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use aura_ring::{Sqe, Wake};
-use rustix::event::{Timespec, epoll};
-use rustix::io::Errno;
-
 use crate::backend::Backend;
-use crate::clock;
-use crate::drive::Flag;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::handle::Label;
 use crate::log::say;
 use crate::poll::Poller;
-use crate::ring::{HandedOver, is_temporary};
+use crate::sleep::{BACK_OFF, at_most};
 
 /// How long [`Engine::run`] goes on delivering after it was stopped.
 const DRAIN_AFTER_STOP: Duration = Duration::from_secs(10);
 /// How long a wait without a timeout sleeps when nothing is in flight: another thread may be about
 /// to submit, but there may be no other thread.
 const IDLE_GRACE: Duration = Duration::from_millis(10);
-/// How long to leave a kernel alone that has no memory for requests.
-const BACK_OFF: Duration = Duration::from_millis(1);
 
 /// When a wait ends without a completion.
 #[derive(Clone, Copy)]
@@ -80,7 +66,7 @@ impl<B: Backend> Engine<B> {
         let Some(inside) = self.gate.enter(deadline) else { return Ok(0) };
         let mut visit = self.visit(inside);
         let poller = visit.poller();
-        if self.wake_pending.load(Ordering::Relaxed) {
+        if self.is_wake_pending() {
             self.take_wake(); // Meant for a wait that is over.
         }
         poller.woken = false;
@@ -134,10 +120,11 @@ impl<B: Backend> Engine<B> {
         processed
     }
 
-    /// With several rings: hands over what is queued, and says whether something has completed by
-    /// that. It is a system call of its own anyway; with one ring it is the one that sleeps.
+    /// With several rings at work: hands over what is queued, and says whether something has
+    /// completed by that. It is a system call of its own anyway; with one ring it is the one that
+    /// sleeps.
     pub(crate) fn completed_inline(&self, poller: &mut Poller) -> bool {
-        if self.rings.len() == 1 {
+        if self.ring_to_sleep_in().is_some() {
             return false;
         }
         self.hand_over_queued();
@@ -152,124 +139,6 @@ impl<B: Backend> Engine<B> {
                 self.flush_ring(index);
             }
         }
-    }
-
-    /// Sleeps until something completes or somebody calls [`wake`](Self::wake); not at all if the
-    /// flag is set, see `drive`.
-    pub(crate) fn park_unless(&self, poller: &mut Poller, flag: &Flag) -> Result<()> {
-        let timeout = (!poller.put_off.is_empty()).then_some(BACK_OFF);
-        self.sleep(poller, timeout, || flag.is_set())
-    }
-
-    /// Sleeps until something completes, somebody calls [`wake`](Self::wake), or time runs out.
-    fn park(&self, poller: &mut Poller, timeout: Option<Duration>) -> Result<()> {
-        self.sleep(poller, timeout, || false)
-    }
-
-    fn sleep(
-        &self,
-        poller: &mut Poller,
-        timeout: Option<Duration>,
-        not_now: impl FnOnce() -> bool,
-    ) -> Result<()> {
-        let can_be_woken = self.rings.len() > 1 || self.arm_wake(poller);
-        let timeout = if can_be_woken { timeout } else { at_most(BACK_OFF, timeout) };
-        poller.parked_at_ns = clock::now_ns();
-        poller.tuner.at_work(poller.parked_at_ns, false);
-        poller.slept = true;
-        // From here on submitters hand over themselves; what they queued before is handed over
-        // below. See `attention`.
-        self.attention.park();
-        if not_now() {
-            self.attention.unpark();
-            return Ok(());
-        }
-        let slept = match &*self.rings {
-            [_] => self.sleep_in_ring(timeout),
-            _ => self.sleep_on_epoll(poller, timeout),
-        };
-        self.attention.unpark();
-        slept
-    }
-
-    /// One system call hands over and sleeps.
-    fn sleep_in_ring(&self, timeout: Option<Duration>) -> Result<()> {
-        let ring = &self.rings[0];
-        // There is always the wake-up to be taken off the queue, or this would not sleep again.
-        self.active.mark(0);
-        ring.lock().batched.set(0);
-        match ring.backend.wait(timeout) {
-            Ok(Wake::Ready | Wake::TimedOut) => {}
-            // A signal may have come before everything was handed over.
-            Ok(Wake::Interrupted) => drop(ring.count_queued()),
-            Err(error) if is_temporary(&error) => {
-                drop(ring.count_queued());
-                std::thread::sleep(BACK_OFF);
-            }
-            Err(error) => self.latch_fatal(&error),
-        }
-        Ok(())
-    }
-
-    fn sleep_on_epoll(&self, poller: &mut Poller, timeout: Option<Duration>) -> Result<()> {
-        let mut timeout = timeout;
-        for index in self.active.iter() {
-            match self.rings[index].flush() {
-                Ok(HandedOver::All) => {}
-                Ok(HandedOver::Later) => timeout = at_most(BACK_OFF, timeout),
-                Err(error) => self.latch_fatal(&error),
-            }
-        }
-        let epoll = self.epoll()?;
-        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        let mut events = [const { std::mem::MaybeUninit::uninit() }; 8];
-        match epoll::wait(epoll, &mut events, timeout.as_ref()) {
-            Ok((ready, _)) => {
-                for event in ready.iter() {
-                    match event.data.u64() {
-                        WAKE_EVENT => poller.woken |= self.take_wake(),
-                        ring => self.active.mark(ring as usize),
-                    }
-                }
-                Ok(())
-            }
-            // Work that the kernel does on behalf of this thread interrupts it like a signal.
-            Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(Error::os("waiting on the rings' descriptors")(error)),
-        }
-    }
-
-    /// Makes the single ring watch the wake-up descriptor. `false` if there is no room for that.
-    fn arm_wake(&self, poller: &mut Poller) -> bool {
-        let ring = &self.rings[0];
-        let sqe = Sqe::poll_readable(self.wake_fd.as_raw_fd()).user_data(Label::Wake.encode());
-        for _ in 0..2 {
-            if !poller.wake_armed {
-                let mut end = ring.lock();
-                // SAFETY: a poll names no memory.
-                poller.wake_armed = unsafe { ring.push_own(&mut end, &sqe) };
-            }
-            if poller.wake_armed {
-                break;
-            }
-            self.flush_ring(0); // A full queue has room when it was handed over.
-        }
-        poller.wake_armed
-    }
-
-    /// Makes a poller that sleeps look around, or the next one that would sleep.
-    pub(crate) fn wake(&self) {
-        // A full counter is as good as an increment.
-        let _ = rustix::io::write(&self.wake_fd, &1u64.to_ne_bytes());
-        // After the write: whoever sees this finds something to read.
-        self.wake_pending.store(true, Ordering::Release);
-    }
-
-    /// Empties the wake-up descriptor; whether the wait is to end.
-    pub(crate) fn take_wake(&self) -> bool {
-        self.wake_pending.store(false, Ordering::Release);
-        let _ = rustix::io::read(&self.wake_fd, &mut [0u8; 8]);
-        self.end_wait.swap(false, Ordering::AcqRel)
     }
 
     /// Runs the event loop on this thread until [`stop`](Self::stop) is called, then delivers what
@@ -304,8 +173,7 @@ impl<B: Backend> Engine<B> {
             return; // The event loop is another process's.
         }
         self.stopping.store(true, Ordering::SeqCst);
-        self.end_wait.store(true, Ordering::Release);
-        self.wake();
+        self.wake_to_end_wait();
     }
 
     /// Processes completions until nothing is in flight any more and all callbacks have returned,
@@ -339,57 +207,4 @@ impl<B: Backend> Engine<B> {
     pub(crate) fn process_for(&self, time: Duration) -> Result<usize> {
         self.wait_with(Patience::Until(Instant::now() + time))
     }
-
-    /// A descriptor that is readable as long as there is something for [`poll`](Self::poll) to do,
-    /// for an event loop of the caller's (level-triggered). It belongs to the engine.
-    ///
-    /// Once it has been asked for, operations submitted outside callbacks are handed over at once:
-    /// nobody can be expected to call before sleeping in a loop of their own.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Os`] when the descriptor cannot be created (`EMFILE`).
-    pub fn poll_fd(&self) -> Result<RawFd> {
-        let epoll = self.epoll()?.as_raw_fd();
-        if !self.attention.is_poll_fd_in_use() {
-            self.attention.use_poll_fd();
-            // What was queued before that has no later call to wait for either.
-            if self.door.check().is_ok() && !self.gate.is_mine() {
-                self.flush()?;
-            }
-        }
-        Ok(epoll)
-    }
-
-    /// The epoll descriptor over all rings and the wake-up descriptor. With several rings it is
-    /// made with the engine, with one when an application asks for it.
-    pub(crate) fn epoll(&self) -> Result<BorrowedFd<'_>> {
-        if let Some(epoll) = self.epoll.get() {
-            return Ok(epoll.as_fd());
-        }
-        let made = make_epoll(&self.wake_fd, self.rings.iter().map(|ring| ring.backend.pollable()))
-            .map_err(Error::os("creating the epoll descriptor over the rings"))?;
-        Ok(self.epoll.get_or_init(|| made).as_fd())
-    }
-}
-
-/// A timeout (`None`: none) cut to a limit.
-fn at_most(limit: Duration, timeout: Option<Duration>) -> Option<Duration> {
-    Some(timeout.map_or(limit, |timeout| timeout.min(limit)))
-}
-
-/// The epoll event of the wake-up descriptor; the rings have their index.
-const WAKE_EVENT: u64 = u64::MAX;
-
-fn make_epoll<'a>(
-    wake_fd: &OwnedFd,
-    rings: impl Iterator<Item = BorrowedFd<'a>>,
-) -> Result<OwnedFd, Errno> {
-    use epoll::{CreateFlags, EventData, EventFlags};
-    let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-    epoll::add(&epoll, wake_fd, EventData::new_u64(WAKE_EVENT), EventFlags::IN)?;
-    for (index, ring) in rings.enumerate() {
-        epoll::add(&epoll, ring, EventData::new_u64(index as u64), EventFlags::IN)?;
-    }
-    Ok(epoll)
 }
