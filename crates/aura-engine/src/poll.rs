@@ -13,6 +13,7 @@ use aura_ring::Cqe;
 use crate::Completion;
 use crate::account::{Batch, Done};
 use crate::backend::Backend;
+use crate::clock;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::Inside;
@@ -48,12 +49,10 @@ pub(crate) struct Poller {
     /// Completions of operations that are to be queued once more when there is room, with their
     /// rings. They are accounted for then.
     pub(crate) put_off: Vec<(usize, Cqe)>,
-    /// When the pool is next asked to give back idle memory.
-    reap_pool_at_ns: u64,
+    /// When the clock is next compared, and the pool asked to give back idle memory (which it calls
+    /// so after ten seconds).
+    look_after_at_ns: u64,
 }
-
-/// Often enough against the ten seconds after which the pool calls memory idle.
-const REAP_POOL_EVERY_NS: u64 = 1_000_000_000;
 
 /// A stay inside the gate. Whoever found it closed meanwhile is made to come again.
 pub(crate) struct Visit<'e, B: Backend> {
@@ -101,7 +100,7 @@ impl Poller {
             completes_inline: false,
             repeats: false,
             put_off: Vec::new(),
-            reap_pool_at_ns: 0,
+            look_after_at_ns: 0,
         }
     }
 }
@@ -333,8 +332,8 @@ impl<B: Backend> Engine<B> {
     /// Housekeeping, when it is due: every few milliseconds.
     #[inline]
     pub(crate) fn tick(&self, poller: &mut Poller, now_ns: u64) {
-        if now_ns >= poller.reap_pool_at_ns {
-            poller.reap_pool_at_ns = now_ns + REAP_POOL_EVERY_NS;
+        if now_ns >= poller.look_after_at_ns {
+            poller.look_after_at_ns = now_ns + clock::look_after();
             self.pool.reap();
         }
         if poller.tuner.is_due(now_ns) {
