@@ -54,7 +54,7 @@ pub use buffer::{Buffer, BufferRef};
 #[cfg(feature = "tokio")]
 pub use drive::TokioDriver;
 pub use drive::{Poller, block_on};
-pub use engine::{Engine, aura_engine_t};
+pub use engine::{Engine, FixedFile, aura_engine_t};
 pub use error::{Error, Result};
 pub use file::{File, Metadata, OpenOptions};
 pub use libc::{iovec, statx};

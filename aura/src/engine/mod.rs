@@ -3,12 +3,15 @@
 mod data;
 mod events;
 mod files;
+mod fixed_file;
 mod resources;
 mod state;
 
 use std::sync::Arc;
 
 use aura_engine::Op;
+
+pub use fixed_file::FixedFile;
 
 use crate::buffer::Buffer;
 use crate::callback::adapt;

@@ -64,6 +64,7 @@ impl Engine {
 
     /// Registers files with the kernel; -1 is an empty place. At most 32 768.
     ///
+    /// They are used by their place in the table, see [`fixed_file`](Self::fixed_file).
     /// Operations on a descriptor keep using the descriptor: a registered file lives on when its
     /// descriptor is closed, and the number may by then be another file's.
     ///

@@ -85,6 +85,49 @@ fn registered_buffers_are_read_and_written_in_their_bounds() {
     }
 }
 
+/// An iovec of leaked memory.
+fn iovec(memory: &'static mut [u8]) -> libc::iovec {
+    libc::iovec { iov_base: memory.as_mut_ptr().cast(), iov_len: memory.len() }
+}
+
+#[test]
+fn registered_files_are_used_by_their_place() {
+    for rings in [1, 3] {
+        let engine = engine_of(rings, 16);
+        let (first, second) = (file_with(&pattern(1, 4096)), file_with(&pattern(2, 4096)));
+        engine.register_files(&[-1, first.as_raw_fd(), second.as_raw_fd()]).unwrap();
+        for (place, seed) in [(1, 1), (2, 2)] {
+            let file = engine.fixed_file(place).unwrap();
+            let memory = lasting(4096, 0);
+            let iov: &[_] = Box::leak(Box::new([iovec(lasting(100, 9)), iovec(lasting(50, 8))]));
+            let at = memory.as_mut_ptr();
+            // SAFETY: all memory here lasts for ever.
+            let read = outcome(&engine, |done| unsafe {
+                file.read(BufferRef::from_ptr(at.cast()), 4096, 0, done)
+            });
+            assert_eq!((read, &*memory), (Ok(4096), &*pattern(seed, 4096)));
+            // SAFETY: as above.
+            assert_eq!(outcome(&engine, |done| unsafe { file.writev(iov, 4096, done) }), Ok(150));
+            assert_eq!(outcome(&engine, |done| file.fsync(done)), Ok(0));
+            assert_eq!(outcome(&engine, |done| file.fdatasync(done)), Ok(0));
+            // SAFETY: as above.
+            assert_eq!(outcome(&engine, |done| unsafe { file.readv(iov, 4000, done) }), Ok(150));
+            // SAFETY: as above.
+            let written = outcome(&engine, |done| unsafe {
+                file.write(BufferRef::from_ptr(at.cast()), 10, 0, done)
+            });
+            assert_eq!(written, Ok(10));
+        }
+        let expected = [vec![9; 100], vec![8; 50]].concat();
+        assert_eq!(contents(&first)[4096..], expected);
+        for nobody in [0, 3, i32::MAX] {
+            let file = engine.fixed_file(nobody).unwrap();
+            assert_eq!(outcome(&engine, |done| file.fsync(done)), Err(libc::EBADF), "{nobody}");
+        }
+        is_invalid(engine.fixed_file(-1));
+    }
+}
+
 #[test]
 fn what_is_not_registered_is_said_to_be_missing() {
     let engine = engine_of(1, 16);
