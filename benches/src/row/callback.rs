@@ -28,6 +28,8 @@ enum Kind {
     Nop,
     /// A read from this file.
     Read(RawFd),
+    /// A read from the registered file into registered memory.
+    Fixed,
 }
 
 /// What the engine is made for.
@@ -93,6 +95,23 @@ impl Callbacks {
     /// No engine, or no buffers.
     pub fn read(mode: Mode, subject: &Subject, settings: Settings) -> Result<Self, Error> {
         Self::new(Kind::Read(subject.file.as_raw_fd()), mode, subject, settings)
+    }
+
+    /// Reads from a registered file into registered memory, on an engine for one thread.
+    ///
+    /// # Errors
+    ///
+    /// No engine, no buffers, or the kernel takes no registrations.
+    pub fn fixed(subject: &Subject, settings: Settings) -> Result<Self, Error> {
+        let row = Self::new(Kind::Fixed, Mode::Single, subject, settings)?;
+        row.load.engine.register_files(&[subject.file.as_raw_fd()])?;
+        // Registering calls nobody back, so the state may be open meanwhile.
+        row.load.state(|state| {
+            let memory = state.buffers.iter_mut().map(Buffer::as_mut_slice).collect::<Vec<_>>();
+            // SAFETY: the buffers are fields of the load, as is the engine: it is dropped first.
+            unsafe { row.load.engine.register_buffers(&memory) }
+        })?;
+        Ok(row)
     }
 
     fn new(kind: Kind, mode: Mode, subject: &Subject, settings: Settings) -> Result<Self, Error> {
@@ -172,6 +191,12 @@ impl Load {
             // `turn` waits for all of them.
             Kind::Read(file) => unsafe {
                 self.engine.read(file, buffer, BLOCK_BYTES, offset as i64, completed)
+            },
+            // SAFETY: as above.
+            Kind::Fixed => unsafe {
+                let buffer = BufferRef::fixed_index(index as i32);
+                let file = self.engine.fixed_file(0);
+                file.and_then(|file| file.read(buffer, BLOCK_BYTES, offset as i64, completed))
             },
         };
         if let Err(error) = submitted {

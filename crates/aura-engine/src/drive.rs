@@ -291,7 +291,12 @@ impl<B: Backend> Engine<B> {
             return self.poll().map(drop);
         }
         while !done.is_set() {
-            let Some(inside) = self.gate.enter_unless(|| done.is_set()) else { break };
+            let Some(inside) = self.gate.try_enter().or_else(|| {
+                self.hand_over_queued(); // As in `wait`.
+                self.gate.enter_unless(|| done.is_set())
+            }) else {
+                break;
+            };
             let mut visit = self.visit(inside);
             let poller = visit.poller();
             while !done.is_set() {

@@ -113,7 +113,7 @@ impl<B: Backend> Engine<B> {
     /// Processes what has completed, without waiting, and returns how many operations that were.
     /// Hands over what is queued, before and after.
     ///
-    /// If another thread is processing completions, there is nothing to do here: returns 0.
+    /// If another thread is processing completions, there is nothing more to do here: returns 0.
     ///
     /// # Errors
     ///
@@ -128,6 +128,7 @@ impl<B: Backend> Engine<B> {
         // comes too early, whoever is inside sees to it.
         let Some(inside) = self.gate.try_enter().or_else(|| self.gate.try_enter_or_leave_note())
         else {
+            self.hand_over_queued();
             return Ok(0);
         };
         let mut visit = self.visit(inside);

@@ -63,7 +63,12 @@ impl<B: Backend> Engine<B> {
             Patience::Until(deadline) => Some(deadline),
             _ => None,
         };
-        let Some(inside) = self.gate.enter(deadline) else { return Ok(0) };
+        let Some(inside) = self.gate.try_enter().or_else(|| {
+            self.hand_over_queued(); // The kernel can work at it while another thread calls back.
+            self.gate.enter(deadline)
+        }) else {
+            return Ok(0);
+        };
         let mut visit = self.visit(inside);
         let poller = visit.poller();
         if self.is_wake_pending() {
@@ -133,7 +138,8 @@ impl<B: Backend> Engine<B> {
         any
     }
 
-    fn hand_over_queued(&self) {
+    /// Hands over what is queued on any ring.
+    pub(crate) fn hand_over_queued(&self) {
         for index in self.active.iter() {
             if self.rings[index].backend.queued() > 0 {
                 self.flush_ring(index);

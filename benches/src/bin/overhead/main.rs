@@ -8,13 +8,17 @@
 //!
 //! | module | what lives there |
 //! | --- | --- |
+//! | `batch` | the same job in batches that are awaited as one |
 //! | `c_callback` | the same job as the callbacks, through the C interface |
 //! | `future` | the same job through files, owned buffers and futures |
+//! | `two_threads` | the same job on two threads, which share an engine |
 //! | `results` | medians, the table and the JSON |
 
+mod batch;
 mod c_callback;
 mod future;
 mod results;
+mod two_threads;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,11 +31,13 @@ use aura_bench::row::raw::RawLoop;
 use aura_bench::row::{Row, Settings};
 use aura_bench::subject::{self, Direct, Subject};
 use aura_bench::{Error, conclude, report, units};
+use batch::Batches;
 use c_callback::CCallbacks;
 use clap::Parser;
 use future::Futures;
 use indicatif::ProgressBar;
 use results::{Description, Results};
+use two_threads::{RawPair, TwoThreads};
 
 /// Nanoseconds per operation: 4 KiB random reads through Aura and through a raw io_uring loop.
 #[derive(Debug, Parser)]
@@ -158,13 +164,17 @@ fn rows(subject: &Subject, settings: Settings) -> Result<Vec<Named>, Error> {
         named("callback-nop-default", "raw-nop", nop(Mode::Default)?),
         named("callback-single", "raw-plain", read(Mode::Single)?),
         named("callback-default", "raw-plain", read(Mode::Default)?),
+        named("callback-fixed", "raw-plain", Callbacks::fixed(subject, settings)?),
         named("c-callback-nop-single", "raw-nop", c_nop(Mode::Single)?),
         named("c-callback-nop-default", "raw-nop", c_nop(Mode::Default)?),
-        named("c-callback-single", "raw-plain", c_read(Mode::Single)?),
+        named("c-callback", "raw-plain", c_read(Mode::Single)?),
         named("c-callback-default", "raw-plain", c_read(Mode::Default)?),
         named("future-single", "raw-plain", Futures::new(Mode::Single, subject, settings)?),
         named("future-default", "raw-plain", Futures::new(Mode::Default, subject, settings)?),
         named("future-fixed", "raw-plain", Futures::fixed(subject, settings)?),
+        named("batch-single", "raw-plain", Batches::new(subject, settings)?),
+        named("raw-two-threads", "raw-two-threads", RawPair::new(subject, settings)?),
+        named("two-threads", "raw-two-threads", TwoThreads::new(subject, settings)?),
     ]);
     Ok(rows)
 }
