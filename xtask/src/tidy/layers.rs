@@ -5,7 +5,8 @@ use cargo_metadata::Metadata;
 use super::Finding;
 
 /// Useful alone; know nothing of each other.
-const LEAVES: [&str; 4] = ["aura-histogram", "aura-aimd", "aura-bufpool", "aura-ring"];
+const LEAVES: [&str; 5] =
+    ["aura-histogram", "aura-aimd", "aura-bufpool", "aura-ring", "aura-metrics"];
 /// Nobody may depend on these: they are commands and tests, not libraries.
 const TOPS: [&str; 4] = ["xtask", "aura-codegen", "aura-tests", "aura-bench"];
 
@@ -70,6 +71,7 @@ fn may_know(package: &str) -> Option<&'static [&'static str]> {
             "aura-aimd",
             "aura-bufpool",
             "aura-ring",
+            "aura-metrics",
         ],
         _ => return None,
     })

@@ -13,8 +13,8 @@ use syn::{Attribute, Fields, ImplItem, Item, ItemImpl, ItemMod, ItemUse, UseTree
 use super::Finding;
 
 /// The crates whose names must stay inside.
-const INSIDE: [&str; 5] =
-    ["aura_engine", "aura_ring", "aura_aimd", "aura_bufpool", "aura_histogram"];
+const INSIDE: [&str; 6] =
+    ["aura_engine", "aura_ring", "aura_aimd", "aura_bufpool", "aura_histogram", "aura_metrics"];
 
 /// Checks the files of the facade, given as path and tree.
 pub(super) fn check(files: &[(&str, &syn::File)]) -> Vec<Finding> {
