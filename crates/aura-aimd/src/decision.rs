@@ -106,6 +106,29 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All reasons, in the order of their numbers.
+    pub const ALL: [Self; 19] = [
+        Self::Start,
+        Self::Saturated,
+        Self::BaselineMeasured,
+        Self::GainContinues,
+        Self::Plateau,
+        Self::KneeFound,
+        Self::TargetExceeded,
+        Self::GuardExceeded,
+        Self::TargetInfeasible,
+        Self::TargetSlack,
+        Self::Stable,
+        Self::Reprobe,
+        Self::ReprobeKept,
+        Self::ReprobeBetter,
+        Self::CapacityRose,
+        Self::CapacityFell,
+        Self::AppLimited,
+        Self::Idle,
+        Self::Reconfigured,
+    ];
+
     /// A short lower-case phrase for logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -159,6 +182,13 @@ pub struct Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reasons_are_listed_in_the_order_of_their_numbers() {
+        for (number, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, number);
+        }
+    }
 
     #[test]
     fn phases_round_trip_through_their_numbers() {
