@@ -154,6 +154,7 @@ impl<B: Backend> Engine<B> {
         // SAFETY: as above, and this thread is the reaping one.
         let Completed { kind, flags, submitted_ns } = unsafe { slot.complete() };
         let latency_ns = sums.now_ns.saturating_sub(submitted_ns);
+        ring.meters.record(kind, latency_ns, result);
         if result < 0 {
             sums.failed += 1;
         } else if kind.transfers_data() {

@@ -65,6 +65,8 @@ pub struct Engine<B: Backend = Ring> {
     pub(crate) slabs: Arc<Slabs>,
     config: Config,
     pub(crate) created_ns: u64,
+    /// The same moment in nanoseconds since 1970.
+    pub(crate) created_unix_ns: u64,
 }
 
 impl<B: Backend> Engine<B> {
@@ -115,6 +117,7 @@ impl<B: Backend> Engine<B> {
             slabs: slabs.clone(),
             config: config.clone(),
             created_ns: now_ns,
+            created_unix_ns: clock::unix_ns(),
             rings,
         };
         engine.report_degradations();
@@ -127,7 +130,10 @@ impl<B: Backend> Engine<B> {
     /// Limits and phase before the first window.
     fn start_limits(&self) {
         let entries: u32 = self.rings.iter().map(|ring| ring.backend.entries()).sum();
-        let first = self.gate.try_enter().and_then(|poller| poller.tuner.first());
+        let first = self.gate.try_enter().and_then(|poller| {
+            self.published.announce_target(poller.tuner.target_ns);
+            poller.tuner.first()
+        });
         if let Some(decision) = first {
             self.published.announce(&decision);
             return;
@@ -172,6 +178,12 @@ impl<B: Backend> Engine<B> {
     #[must_use]
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// When it was created, in nanoseconds of `CLOCK_MONOTONIC`.
+    #[must_use]
+    pub fn created_ns(&self) -> u64 {
+        self.created_ns
     }
 
     /// Operations in flight on all rings.

@@ -15,7 +15,8 @@
 //! | `awaited`, `parked`, `drive` | operations for futures; their queue at the limit; who polls |
 //! | `ring`, [`backend`] | one ring; the interface to the kernel |
 //! | `resources`, `files`, `slabs` | registered buffers, files, and memory of the pool |
-//! | `tuner`, `stats` | the controller at work; what the engine says about itself |
+//! | `tuner`, `decisions` | the controller at work; what it decided |
+//! | `stats`, `metrics` | what the engine says about itself; the same for monitoring |
 //! | `settings` | what can be changed while it runs |
 //! | `shutdown` | the end |
 //! | `explain` | words for `EINVAL` from direct I/O |
@@ -28,6 +29,7 @@ pub mod backend;
 mod batch;
 mod clock;
 mod config;
+mod decisions;
 mod directory;
 mod drive;
 mod engine;
@@ -39,6 +41,7 @@ mod handle;
 mod lock;
 pub mod log;
 mod mapping;
+mod metrics;
 mod op;
 mod parked;
 mod poll;
@@ -62,10 +65,12 @@ mod wait;
 pub use aura_aimd::Phase;
 pub use aura_bufpool::{AllocError, FreeError, Pool, PoolBuffer, PoolStats};
 pub use aura_histogram::{Percentile, Snapshot, layout};
+pub use aura_metrics;
 pub use aura_ring::{Cause, Ring, SetupError};
 pub use awaited::{Awaited, Cargo, Failure, Outcome};
 pub use batch::{BatchItem, PartlyTaken};
 pub use config::{Config, RingSelect};
+pub use decisions::DecisionRecord;
 pub use directory::{request_cancel, request_info, request_is_pending};
 pub use drive::Flag;
 pub use engine::Engine;
@@ -80,7 +85,6 @@ pub use shutdown::{AFTER_CANCEL, QUIET};
 pub use slot::{INLINE_CAPTURE_BYTES, RequestInfo};
 pub use stats::{EngineStats, RingStats};
 pub use submit::Rejected;
-pub use tuner::DecisionRecord;
 
 /// What a callback is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,7 +36,7 @@ pub enum OpKind {
 }
 
 impl OpKind {
-    const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Read,
         Self::Write,
         Self::Readv,
@@ -55,9 +55,38 @@ impl OpKind {
         Self::Nop,
     ];
 
+    /// The name in lower case, as metrics and traces show it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Readv => "readv",
+            Self::Writev => "writev",
+            Self::Fsync => "fsync",
+            Self::Fdatasync => "fdatasync",
+            Self::Cancel => "cancel",
+            Self::ReadFixed => "read_fixed",
+            Self::WriteFixed => "write_fixed",
+            Self::Openat => "openat",
+            Self::Close => "close",
+            Self::Statx => "statx",
+            Self::Fallocate => "fallocate",
+            Self::Ftruncate => "ftruncate",
+            Self::SyncFileRange => "sync_file_range",
+            Self::Nop => "nop",
+        }
+    }
+
     #[inline]
     pub(crate) fn from_u8(number: u8) -> Self {
         Self::ALL[usize::from(number & 15)]
+    }
+
+    /// Whether it moves data towards the file. `false` also for what moves none.
+    #[inline]
+    pub(crate) fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::Writev | Self::WriteFixed)
     }
 
     /// Whether the result counts bytes, and the latency says something about the device.

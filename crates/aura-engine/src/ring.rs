@@ -17,6 +17,7 @@ use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::handle::MAX_SLOTS;
 use crate::lock::{Guard, Guarded};
+use crate::metrics::Meters;
 use crate::parked::Parked;
 use crate::slabs::Fixed;
 use crate::slots::{FreeSlots, Slots};
@@ -35,6 +36,7 @@ pub(crate) struct EngineRing<B> {
     pub(crate) submission: Submission,
     pub(crate) completion: Completions,
     pub(crate) histogram: LatencyHistogram,
+    pub(crate) meters: Meters,
     pub(crate) fixed: Fixed,
 }
 
@@ -163,6 +165,7 @@ impl<B: Backend> EngineRing<B> {
             },
             completion: Completions::default(),
             histogram: LatencyHistogram::new(),
+            meters: Meters::default(),
             fixed: Fixed::default(),
         })
     }

@@ -7,9 +7,9 @@ use aura_histogram::Snapshot;
 
 use crate::backend::Backend;
 use crate::clock;
+use crate::decisions::DecisionRecord;
 use crate::engine::Engine;
 use crate::ring::EngineRing;
-use crate::tuner::DecisionRecord;
 
 /// Totals of an engine.
 #[derive(Clone, Debug, Default, PartialEq)]

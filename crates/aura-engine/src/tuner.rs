@@ -8,42 +8,19 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aura_aimd::{Controller, Decision, Latency, Window};
+use aura_aimd::{Controller, Decision, Latency, Reason, Window};
 use aura_histogram::Snapshot;
 
 use crate::backend::Backend;
 use crate::config::Config;
+use crate::decisions::DecisionRecord;
 use crate::error::{Error, Result};
 use crate::ring::EngineRing;
 
-/// Decisions kept for whoever wants to look back.
-const DECISIONS_KEPT: usize = 1024;
 /// How often spill averages are refreshed, and the window is looked at when nothing completes.
 const TICK_NS: u64 = 10_000_000;
 /// A longer pause of the poller says nothing about the device.
 const GAP_NS: u64 = 50_000_000;
-
-/// One decision of the controller, as kept in the log of decisions.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct DecisionRecord {
-    /// When, in nanoseconds of `CLOCK_MONOTONIC`.
-    pub at_ns: u64,
-    /// The in-flight limit from then on.
-    pub limit: u32,
-    /// The batch threshold from then on.
-    pub batch: u32,
-    /// The phase from then on, by its number (0–6).
-    pub phase: i32,
-    /// Why.
-    pub reason: &'static str,
-    /// Time-averaged in-flight of the window that led to it.
-    pub in_flight: f64,
-    /// p99 of that window in nanoseconds, 0 if it had no samples.
-    pub p99_ns: u64,
-    /// Operations per second of that window.
-    pub operations_per_second: f64,
-}
 
 /// What everybody may read.
 #[derive(Debug, Default)]
@@ -62,8 +39,12 @@ pub(crate) struct Published {
     pub(crate) new_min_limit: AtomicU32,
     /// The batch threshold that was asked for, whatever the controller thinks; 0: none.
     pub(crate) fixed_batch: AtomicU32,
+    /// What latencies are compared with; 0: nothing.
+    target_ns: AtomicU64,
+    /// Changes of the limit by direction and reason. Written inside the gate.
+    pub(crate) adjustments: [[AtomicU64; Reason::ALL.len()]; 2],
     /// The last decisions, oldest first.
-    decisions: Mutex<VecDeque<DecisionRecord>>,
+    pub(crate) decisions: Mutex<VecDeque<DecisionRecord>>,
 }
 
 /// A changed target; `None` goes back to the automatic ceiling.
@@ -219,7 +200,7 @@ impl Tuner {
                 fixed => decision.batch = fixed,
             }
             if decision.limit_changed || decision.phase != before.phase {
-                published.record(&window, &decision);
+                published.record(&window, &before, &decision);
             }
             if decision.limit_changed {
                 self.epoch_ns = now_ns;
@@ -229,6 +210,7 @@ impl Tuner {
             rings.iter().for_each(|ring| ring.histogram.swap_window());
         }
         self.target_ns = target_of(self.controller.as_ref());
+        published.announce_target(self.target_ns);
         self.open(now_ns, now);
         true
     }
@@ -320,26 +302,15 @@ impl Tuner {
 }
 
 impl Published {
-    /// The last decisions, oldest first.
-    pub(crate) fn decisions(&self) -> Vec<DecisionRecord> {
-        lock(&self.decisions).iter().copied().collect()
+    /// What the controller compares latencies with; `None` without a controller.
+    pub(crate) fn target_ns(&self) -> Option<u64> {
+        Some(self.target_ns.load(Ordering::Relaxed)).filter(|target_ns| *target_ns != 0)
     }
 
-    fn record(&self, window: &Window, decision: &Decision) {
-        let mut decisions = lock(&self.decisions);
-        if decisions.len() == DECISIONS_KEPT {
-            decisions.pop_front();
-        }
-        decisions.push_back(DecisionRecord {
-            at_ns: window.now_ns,
-            limit: decision.limit,
-            batch: decision.batch,
-            phase: decision.phase as i32,
-            reason: decision.reason.as_str(),
-            in_flight: window.in_flight_avg,
-            p99_ns: window.latency.p99_ns,
-            operations_per_second: window.operations_per_second(),
-        });
+    /// Publishes what latencies are compared with.
+    pub(crate) fn announce_target(&self, target_ns: u64) {
+        let target_ns = if target_ns == u64::MAX { 0 } else { target_ns };
+        self.target_ns.store(target_ns, Ordering::Relaxed);
     }
 
     pub(crate) fn announce(&self, decision: &Decision) {

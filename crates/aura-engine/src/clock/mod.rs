@@ -7,7 +7,7 @@
 #[cfg(target_arch = "x86_64")]
 mod counter;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -34,6 +34,11 @@ pub(crate) fn look_after() -> u64 {
     return counter::look_after();
     #[cfg(not(target_arch = "x86_64"))]
     1_000_000_000
+}
+
+/// Nanoseconds since 1970, for whoever compares with other machines.
+pub(crate) fn unix_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, ns)
 }
 
 /// A duration in nanoseconds; 584 years at most.
