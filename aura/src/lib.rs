@@ -13,6 +13,7 @@
 //! | [`Buffer`], [`BufferRef`] | memory from the engine's pool; a name for any memory |
 //! | [`RequestHandle`] | an operation in flight, with a callback: the layer below the futures |
 //! | [`Stats`], [`RingStats`], [`Histogram`], [`BufferStats`] | what the engine says about itself |
+//! | [`Metrics`], [`MetricsReader`], [`Decision`] | the same for monitoring systems: counters that never fall |
 //! | [`Error`], [`Result`] | what can go wrong |
 //! | [`set_log_handler`], [`log_emit`] | log messages |
 //! | `async_io` | futures over raw memory, with the feature `async` |
@@ -35,6 +36,7 @@ mod error;
 mod file;
 pub mod fs;
 mod log;
+mod metrics;
 mod op_error;
 mod operation;
 pub mod ops;
@@ -59,6 +61,7 @@ pub use error::{Error, Result};
 pub use file::{File, Metadata, OpenOptions};
 pub use libc::{iovec, statx};
 pub use log::{LogLevel, clear_log_handler, log_emit, set_log_handler};
+pub use metrics::{Decision, Metrics, MetricsReader, OperationMetrics};
 pub use op_error::OpError;
 pub use operation::{Kind, Operation};
 pub use options::{Options, RingSelect};

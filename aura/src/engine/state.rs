@@ -1,7 +1,10 @@
 //! Statistics, state, and settings that can be changed at run time.
 
+use std::sync::Arc;
+
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::metrics::{Decision, Metrics, MetricsReader};
 use crate::options;
 use crate::stats::{BufferStats, Histogram, RingStats, Stats};
 
@@ -51,6 +54,26 @@ impl Engine {
     /// None at present.
     pub fn buffer_stats(&self) -> Result<BufferStats> {
         Ok(BufferStats::new(self.inner.pool_stats()))
+    }
+
+    /// Counters since the engine was created, for monitoring.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        Metrics::new(self.inner.metrics())
+    }
+
+    /// Reads the metrics as long as the engine lives, without keeping it alive.
+    #[must_use]
+    pub fn metrics_reader(&self) -> MetricsReader {
+        MetricsReader::new(Arc::downgrade(&self.inner))
+    }
+
+    /// The controller's last decisions, oldest first; at most 1024 are kept.
+    #[must_use]
+    pub fn decisions(&self) -> Vec<Decision> {
+        let created_ns = self.inner.created_ns();
+        let decisions = self.inner.decisions().into_iter();
+        decisions.map(|decision| Decision::new(decision, created_ns)).collect()
     }
 
     /// 0 while all is well, otherwise the `errno` that made the engine unusable. All submissions

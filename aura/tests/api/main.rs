@@ -13,6 +13,7 @@ mod handles;
 mod hardship;
 mod limits;
 mod logging;
+mod metrics;
 mod numbers;
 mod operations;
 mod processing;
