@@ -29,6 +29,9 @@ enum Which {
     /// The self-tuning engine against the best fixed depth on a real disk
     #[command(disable_help_flag = true)]
     Adaptive(Arguments),
+    /// Nanoseconds of single parts, beside references: histogram, pool, slots, ring selection, controller
+    #[command(disable_help_flag = true)]
+    Micro(Arguments),
     /// Nanoseconds per operation over a raw io_uring loop
     #[command(disable_help_flag = true)]
     Overhead(Arguments),
@@ -44,6 +47,7 @@ pub(crate) fn demo(arguments: &Arguments) -> Outcome {
 pub(crate) fn bench(bench: &Bench) -> Outcome {
     match &bench.which {
         Which::Adaptive(arguments) => cargo::exec(&mut command("adaptive", &arguments.passed_on)),
+        Which::Micro(arguments) => cargo::exec(&mut command("micro", &arguments.passed_on)),
         Which::Overhead(arguments) => cargo::exec(&mut command("overhead", &arguments.passed_on)),
         Which::Peers(arguments) => cargo::exec(&mut peers(&arguments.passed_on)),
     }

@@ -38,6 +38,9 @@ mod explain;
 mod files;
 mod gate;
 mod handle;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod lock;
 pub mod log;
 mod mapping;
