@@ -38,6 +38,9 @@ enum Which {
     /// The same job through Aura, a raw loop, and other libraries
     #[command(disable_help_flag = true)]
     Peers(Arguments),
+    /// What unused rings cost: polling, memory, creation
+    #[command(disable_help_flag = true)]
+    Scale(Arguments),
 }
 
 pub(crate) fn demo(arguments: &Arguments) -> Outcome {
@@ -50,6 +53,7 @@ pub(crate) fn bench(bench: &Bench) -> Outcome {
         Which::Micro(arguments) => cargo::exec(&mut command("micro", &arguments.passed_on)),
         Which::Overhead(arguments) => cargo::exec(&mut command("overhead", &arguments.passed_on)),
         Which::Peers(arguments) => cargo::exec(&mut peers(&arguments.passed_on)),
+        Which::Scale(arguments) => cargo::exec(&mut command("scale", &arguments.passed_on)),
     }
 }
 
