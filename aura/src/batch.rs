@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::engine::Engine;
 use crate::operation::{Kind, Operation};
@@ -15,14 +15,18 @@ use crate::operation::{Kind, Operation};
 #[must_use = "a batch does nothing unless it is awaited"]
 pub struct Batch<'f, K: Kind> {
     operations: Pin<Box<[Operation<'f, K>]>>,
-    /// What has come out so far; as many as there are operations.
-    outputs: Vec<Option<K::Output>>,
+    /// So many of the first operations are over. Outputs stay where they are until all of them are.
+    over: usize,
+    /// Those that could not be submitted together, and are not submitted yet.
+    single: Vec<usize>,
+    /// Outputs of those that were refused when they were submitted singly.
+    refused: Vec<(usize, K::Output)>,
     submitted: bool,
 }
 
 impl Engine {
     /// Submits operations of one kind together: on one ring, under one lock, handed to the kernel
-    /// with one call. Cheaper than one after the other, and they reach the device together.
+    /// with one call, so that they reach the device together.
     ///
     /// They are submitted when the batch is first polled. Those for which the in-flight limit
     /// leaves no room wait for their turn, in order; operations on files of another engine are
@@ -42,8 +46,8 @@ impl Engine {
         operations: impl IntoIterator<Item = Operation<'f, K>>,
     ) -> Batch<'f, K> {
         let operations: Box<[_]> = operations.into_iter().collect();
-        let outputs = operations.iter().map(|_| None).collect();
-        Batch { operations: operations.into(), outputs, submitted: false }
+        let (single, refused) = (Vec::new(), Vec::new());
+        Batch { operations: operations.into(), over: 0, single, refused, submitted: false }
     }
 }
 
@@ -66,6 +70,55 @@ impl<'f, K: Kind> Batch<'f, K> {
         // SAFETY: as above.
         slice.iter_mut().map(|operation| unsafe { Pin::new_unchecked(operation) })
     }
+
+    fn operation(&mut self, index: usize) -> Pin<&mut Operation<'f, K>> {
+        // SAFETY: as in `operations`.
+        unsafe { self.operations.as_mut().map_unchecked_mut(|all| &mut all[index]) }
+    }
+
+    fn submit(&mut self, context: &Context<'_>) {
+        Operation::submit_together(self.operations(), context);
+        let operations = self.operations.iter().enumerate();
+        self.single = operations.filter(|(_, op)| !op.is_submitted()).map(|(i, _)| i).collect();
+    }
+
+    /// Submits those that are left, one by one.
+    #[cold]
+    fn submit_singly(&mut self, context: &mut Context<'_>) {
+        for index in std::mem::take(&mut self.single) {
+            match self.operation(index).poll(context) {
+                Poll::Ready(output) => self.refused.push((index, output)),
+                Poll::Pending if self.operations[index].is_submitted() => {}
+                Poll::Pending => self.single.push(index),
+            }
+        }
+    }
+
+    /// Whether all are over. If not, the task is woken when the first that is not is over.
+    fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while self.over < self.operations.len() {
+            let index = self.over;
+            ready!(self.operation(index).poll_over(context));
+            self.over += 1;
+        }
+        Poll::Ready(())
+    }
+
+    /// The outputs, in order, when all are over.
+    fn take_outputs(&mut self, context: &mut Context<'_>) -> Vec<K::Output> {
+        let mut refused = std::mem::take(&mut self.refused);
+        refused.sort_unstable_by_key(|(index, _)| *index);
+        let mut refused = refused.into_iter().peekable();
+        let mut outputs = Vec::with_capacity(self.operations.len());
+        for (index, operation) in self.operations().enumerate() {
+            if let Some((_, output)) = refused.next_if(|(refused, _)| *refused == index) {
+                outputs.push(output);
+            } else if let Poll::Ready(output) = operation.poll(context) {
+                outputs.push(output);
+            }
+        }
+        outputs
+    }
 }
 
 // The operations are pinned by their box.
@@ -77,23 +130,16 @@ impl<K: Kind> Future for Batch<'_, K> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if !std::mem::replace(&mut this.submitted, true) {
-            Operation::submit_together(this.operations(), context);
+            this.submit(context);
         }
-        let mut outputs = std::mem::take(&mut this.outputs);
-        let mut pending = false;
-        for (operation, output) in this.operations().zip(&mut outputs) {
-            if output.is_none() {
-                match operation.poll(context) {
-                    Poll::Ready(ready) => *output = Some(ready),
-                    Poll::Pending => pending = true,
-                }
+        if !this.single.is_empty() {
+            this.submit_singly(context);
+            if !this.single.is_empty() {
+                return Poll::Pending;
             }
         }
-        if pending {
-            this.outputs = outputs;
-            return Poll::Pending;
-        }
-        Poll::Ready(outputs.into_iter().flatten().collect())
+        ready!(this.poll_over(context));
+        Poll::Ready(this.take_outputs(context))
     }
 }
 

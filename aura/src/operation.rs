@@ -115,6 +115,17 @@ impl<'f, K: Kind> Operation<'f, K> {
         unsafe { self.map_unchecked_mut(|operation| &mut operation.awaited) }
     }
 
+    /// See [`Awaited::is_submitted`].
+    pub(crate) fn is_submitted(&self) -> bool {
+        self.awaited.is_submitted()
+    }
+
+    /// See [`Awaited::poll_over`].
+    #[inline]
+    pub(crate) fn poll_over(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.pinned().poll_over(context)
+    }
+
     /// Submits several operations together.
     pub(crate) fn submit_together<'a>(
         operations: impl Iterator<Item = Pin<&'a mut Self>>,

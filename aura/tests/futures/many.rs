@@ -186,6 +186,38 @@ fn batches_larger_than_the_limit_end() {
 }
 
 #[test]
+fn a_batch_gives_every_operation_its_own_output_in_order() {
+    within(LONG, "a mixed batch", || {
+        let (one, two) = (small_engine(), small_engine());
+        let _poller = two.start_poller().unwrap();
+        let (here, there) = (Cells::new(&one), Cells::new(&two));
+        // Some are refused at once, some belong to the other engine; none is like its neighbours.
+        let reads = (0..40_usize).map(|number| {
+            let buffer = vec![0; number + 1];
+            match number % 4 {
+                0 => here.file.read_at(buffer, u64::MAX),
+                1 => there.file.read_at(buffer, 0),
+                _ => here.file.read_at(buffer, 0),
+            }
+        });
+        let outputs = aura::block_on(&one, one.submit_batch(reads.collect::<Vec<_>>()));
+        assert_eq!(outputs.len(), 40);
+        for (number, output) in outputs.into_iter().enumerate() {
+            match output {
+                Ok((bytes, buffer)) => {
+                    assert_ne!(number % 4, 0);
+                    assert_eq!((bytes, buffer.len()), (number + 1, number + 1));
+                }
+                Err(error) => {
+                    let buffer = error.into_buffer().map(|buffer| buffer.len());
+                    assert_eq!((number % 4, buffer), (0, Some(number + 1)));
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn one_task_may_use_two_engines() {
     within(LONG, "two engines", || {
         let (one, two) = (small_engine(), small_engine());

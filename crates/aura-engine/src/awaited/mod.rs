@@ -183,6 +183,22 @@ impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
         }
     }
 
+    /// Whether the operation, once submitted, is over, so that [`poll`](Self::poll) is ready; if not,
+    /// this task is woken when it is. The outcome stays where it is.
+    #[inline]
+    pub fn poll_over(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.into_ref().get_ref();
+        match this.stage.get() {
+            Stage::Submitted { ring, name }
+                if this.node.head.state.load(Ordering::Acquire) == WAITING
+                    && this.have_woken(ring, name, context.waker()).is_ok() =>
+            {
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
+    }
+
     /// Makes it fail with [`Error::AtLimit`] at the limit, instead of waiting for its turn.
     #[must_use]
     pub fn or_refuse(mut self) -> Self {
