@@ -37,6 +37,20 @@ pub unsafe trait Backend: Send + Sync + Sized + 'static {
     /// completion has been reaped.
     unsafe fn push(&self, sqe: &Sqe) -> Result<(), PushError>;
 
+    /// Queues one operation under another label, as [`Ring::push_labelled`].
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    ///
+    /// # Safety
+    ///
+    /// As [`push`](Self::push).
+    unsafe fn push_labelled(&self, sqe: &Sqe, user_data: u64) -> Result<(), PushError> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.push(&sqe.user_data(user_data)) }
+    }
+
     /// Queues several operations that are handed over together, as [`Ring::push_all`].
     ///
     /// # Errors
@@ -148,6 +162,12 @@ unsafe impl Backend for Ring {
     unsafe fn push(&self, sqe: &Sqe) -> Result<(), PushError> {
         // SAFETY: the caller's promise is the same.
         unsafe { self.push(sqe) }
+    }
+
+    #[inline]
+    unsafe fn push_labelled(&self, sqe: &Sqe, user_data: u64) -> Result<(), PushError> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.push_labelled(sqe, user_data) }
     }
 
     unsafe fn push_all(&self, sqes: &[Sqe]) -> Result<(), PushError> {

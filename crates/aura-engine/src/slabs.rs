@@ -184,22 +184,17 @@ impl SlabObserver for Slabs {
 }
 
 impl<B: Backend> Engine<B> {
-    /// The registered form of a read or write whose memory is in a registered slab. Under the
+    /// The registered form of a read or write, if its memory is in a registered slab. Under the
     /// ring's submission lock.
     #[inline]
-    pub(crate) fn in_slab(&self, ring: &EngineRing<B>, op: &Op) -> Sqe {
-        let sqe = op.sqe;
+    pub(crate) fn in_slab(&self, ring: &EngineRing<B>, op: &Op) -> Option<Sqe> {
         if !op.direct || !matches!(op.kind, OpKind::Read | OpKind::Write) {
-            return sqe;
+            return None;
         }
-        let (address, len) = sqe.memory();
-        let Some(slab) = self.pool.slab_of(std::ptr::without_provenance(address)) else {
-            return sqe;
-        };
-        match ring.fixed.index_of(slab, address, len) {
-            Some(index) => sqe.in_registered_buffer(index),
-            None => sqe,
-        }
+        let (address, len) = op.sqe.memory();
+        let slab = self.pool.slab_of(std::ptr::without_provenance(address))?;
+        let index = ring.fixed.index_of(slab, address, len)?;
+        Some(op.sqe.in_registered_buffer(index))
     }
 
     /// Registers what a ring wants registered. By the poller.

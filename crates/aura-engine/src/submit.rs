@@ -172,18 +172,24 @@ impl<B: Backend> Engine<B> {
         if !permitted && matches!(at_limit, AtLimit::Refuse) {
             return Err((Refusal::NoRoom, tenant));
         }
-        let mut sqe = self.in_slab(ring, op);
+        // As given, without a copy, except where memory is registered.
+        let registered;
+        let mut sqe = &op.sqe;
         let mut flags = if T::AWAITED { AWAITED } else { 0 };
         if let Some(place) = op.registered {
             // Judged under the lock: unregistering takes every lock after it closed the table.
             match self.resources.resolve(place, op) {
                 Ok(Resolved { addr, index }) => {
-                    sqe = sqe.with_registered_buffer(addr, index);
+                    registered = op.sqe.with_registered_buffer(addr, index);
+                    sqe = &registered;
                     flags |= REGISTERED_BUFFER;
                     add(&ring.submission.registered, 1);
                 }
                 Err(error) => return Err((Refusal::Final(error), tenant)),
             }
+        } else if let Some(in_slab) = self.in_slab(ring, op) {
+            registered = in_slab;
+            sqe = &registered;
         }
         let Some((slot_index, slot)) = ring.slots.pop(&mut end.free) else {
             return Err((Refusal::NoRoom, self.take_back(index, flags, tenant)));
@@ -192,14 +198,14 @@ impl<B: Backend> Engine<B> {
             end.opened_ns = self.batch_clock_ns();
         }
         let name = SlotName { slot: slot_index, generation: slot.generation() };
-        let sqe = sqe.user_data(Label::Operation(name).encode());
         if permitted {
             // Counted first: with submission polling it may complete before this returns.
             add(&ring.submission.submitted, 1);
             // SAFETY: the slot was popped under the lock that is held.
-            unsafe { slot.occupy(op.kind, &sqe, flags, end.opened_ns, word, tenant) };
+            unsafe { slot.occupy(op.kind, sqe, flags, end.opened_ns, word, tenant) };
+            let label = Label::Operation(name).encode();
             // SAFETY: the lock excludes other pushers; the caller vouches for the memory.
-            let pushed = unsafe { ring.backend.push(&sqe) };
+            let pushed = unsafe { ring.backend.push_labelled(sqe, label) };
             if pushed.is_ok() {
                 end.batched.add(1);
                 self.active.mark(index);
@@ -216,7 +222,7 @@ impl<B: Backend> Engine<B> {
         keep(&mut tenant);
         // SAFETY: popped or vacated under the lock that is held, and not known to the kernel.
         unsafe {
-            slot.occupy(op.kind, &sqe, flags, end.opened_ns, word, tenant);
+            slot.occupy(op.kind, sqe, flags, end.opened_ns, word, tenant);
             self.park_operation(index, end, slot_index, slot);
         }
         Ok(name)

@@ -159,9 +159,9 @@ impl Queues {
     ///
     /// One thread pushes at a time.
     #[inline]
-    pub(crate) unsafe fn push(&self, sqe: &Sqe) -> bool {
+    pub(crate) unsafe fn push(&self, sqe: &Sqe, user_data: u64) -> bool {
         // SAFETY: by contract.
-        unsafe { self.push_all(std::slice::from_ref(sqe)) }
+        unsafe { self.push_each(std::iter::once((sqe, user_data))) }
     }
 
     /// Writes entries and publishes them together; `false` when there is no room for all.
@@ -171,19 +171,26 @@ impl Queues {
     /// One thread pushes at a time.
     #[inline]
     pub(crate) unsafe fn push_all(&self, sqes: &[Sqe]) -> bool {
+        // SAFETY: by contract.
+        unsafe { self.push_each(sqes.iter().map(|sqe| (sqe, sqe.label()))) }
+    }
+
+    #[inline]
+    unsafe fn push_each<'a>(&self, sqes: impl ExactSizeIterator<Item = (&'a Sqe, u64)>) -> bool {
         // Nobody else writes the tail.
         let tail = word(&self.sq_tail).load(Ordering::Relaxed);
         let room = self.sq_entries - tail.wrapping_sub(self.sq_head());
-        if sqes.len() > room as usize {
+        let count = sqes.len();
+        if count > room as usize {
             return false;
         }
-        for (sqe, position) in sqes.iter().zip(0u32..) {
+        for ((sqe, user_data), position) in sqes.zip(0u32..) {
             let index = (tail.wrapping_add(position) & (self.sq_entries - 1)) as usize;
             // SAFETY: the mapping has `sq_entries` entries, and those behind the tail are the
             // pushing end's until it is published.
-            unsafe { sqe.write_to(self.sqes.start.cast::<Sqe>().add(index).as_ptr()) };
+            unsafe { sqe.write_to(self.sqes.start.cast::<Sqe>().add(index).as_ptr(), user_data) };
         }
-        word(&self.sq_tail).store(tail.wrapping_add(sqes.len() as u32), Ordering::Release);
+        word(&self.sq_tail).store(tail.wrapping_add(count as u32), Ordering::Release);
         true
     }
 

@@ -127,13 +127,28 @@ impl Ring {
     ///   conflict with it, until the operation's completion has been reaped.
     #[inline]
     pub unsafe fn push(&self, sqe: &Sqe) -> Result<(), PushError> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.push_labelled(sqe, sqe.label()) }
+    }
+
+    /// As [`push`](Self::push) of `sqe.user_data(user_data)`, without a copy.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[inline]
+    pub unsafe fn push_labelled(&self, sqe: &Sqe, user_data: u64) -> Result<(), PushError> {
         // Acquire pairs with the release in `reap`: the room it freed is free.
         let reaped = self.reaped.0.load(Ordering::Acquire);
         if self.queues.sq_tail().wrapping_sub(reaped) >= self.features.cq_entries {
             return Err(PushError::TooManyInFlight);
         }
         // SAFETY: the caller is the only one pushing, and vouches for the memory that is named.
-        if unsafe { self.queues.push(sqe) } { Ok(()) } else { Err(PushError::QueueFull) }
+        if unsafe { self.queues.push(sqe, user_data) } { Ok(()) } else { Err(PushError::QueueFull) }
     }
 
     /// Queues several operations, to be handed over together: whoever submits meanwhile takes all

@@ -292,6 +292,10 @@ impl Sqe {
         self
     }
 
+    pub(crate) fn label(&self) -> u64 {
+        self.user_data
+    }
+
     /// Labels the operation; its completion carries the same value.
     #[inline]
     #[must_use]
@@ -341,13 +345,14 @@ impl Sqe {
         self.fd
     }
 
-    /// Writes the entry to the kernel's queue, field by field: see `queues` for why not as a whole.
+    /// Writes the entry to the kernel's queue under another label, field by field: see `queues` for why
+    /// not as a whole.
     ///
     /// # Safety
     ///
     /// `entry` is valid for writing.
     #[inline]
-    pub(crate) unsafe fn write_to(&self, entry: *mut Self) {
+    pub(crate) unsafe fn write_to(&self, entry: *mut Self, user_data: u64) {
         // SAFETY: by contract.
         unsafe {
             (*entry).opcode = self.opcode;
@@ -358,7 +363,7 @@ impl Sqe {
             (*entry).addr = self.addr;
             (*entry).len = self.len;
             (*entry).op_flags = self.op_flags;
-            (*entry).user_data = self.user_data;
+            (*entry).user_data = user_data;
             (*entry).buf_index = self.buf_index;
             (*entry).personality = self.personality;
             (*entry).splice_fd_in = self.splice_fd_in;
