@@ -17,6 +17,7 @@ use std::task::Waker;
 use crate::awaited::is_abandoned;
 use crate::backend::Backend;
 use crate::engine::Engine;
+use crate::error::{Error, Result};
 use crate::handle::{Handle, Label, SlotName};
 use crate::ring::{PushEnd, add};
 use crate::slot::{REGISTERED_BUFFER, Slot};
@@ -58,6 +59,40 @@ impl Parked {
 }
 
 impl<B: Backend> Engine<B> {
+    /// Wakes somebody who was refused for want of room, once, when operations have completed that
+    /// make some. By the reaping thread, with no lock held. For those who queue by themselves;
+    /// awaitables need not ask.
+    ///
+    /// `false`: there is room, or nothing whose completion could make any. Nobody is woken, and it
+    /// is worth trying again at once.
+    ///
+    /// # Errors
+    ///
+    /// As a submission's.
+    pub fn when_room(&self, waker: Waker) -> Result<bool> {
+        self.door.check()?;
+        if self.is_closed() {
+            return Err(Error::Shutdown);
+        }
+        let own = self.choose_ring();
+        // A ring may have lent its whole share, and then has nothing in flight that would bring the
+        // poller here; but then others have.
+        let others = (0..self.rings.len()).filter(|index| *index != own);
+        for index in std::iter::once(own).chain(others) {
+            let ring = &self.rings[index];
+            let mut end = ring.lock();
+            if index == own && ring.has_permit() && end.parked.is_empty() {
+                return Ok(false);
+            }
+            // What is in flight now is delivered later, and takes this lock to free its slot.
+            if ring.in_flight() > 0 {
+                end.parked.wait_outside(waker);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Appends an occupied slot to the ring's queue.
     ///
     /// # Safety
