@@ -77,6 +77,9 @@ typedef struct aura_engine aura_engine_t;
  */
 typedef struct aura_request aura_request_t;
 
+/** A share of an engine's buffer pool, from aura_pool_share(). An address, and not looked up. */
+typedef struct aura_pool aura_pool_t;
+
 /* Needed by aura_statx(); defined by <sys/stat.h> with _GNU_SOURCE, or by <linux/stat.h>. */
 struct statx;
 
@@ -623,6 +626,19 @@ AURA_API aura_request_t *aura_submit(aura_engine_t *engine, const aura_op_t *op,
 AURA_API int aura_submit_batch(aura_engine_t *engine, const aura_op_t *ops, size_t count,
                                aura_request_t **requests);
 
+/** What aura_when_room() calls. */
+typedef void (*aura_room_fn)(void *user_data);
+
+/**
+ * Has a function called, once, when operations have completed since: for those who got EAGAIN and keep
+ * a queue of their own. The call comes on the thread that processes completions; what callbacks may
+ * do, it may, and no more. It cannot be taken back, and does not come if the engine ends first.
+ *
+ * @return  0: it will be called; 1: it will not, as there is room by now, or nothing in flight that
+ *          would make any: try again at once; -1: EINVAL, ESHUTDOWN.
+ */
+AURA_API int aura_when_room(aura_engine_t *engine, aura_room_fn call, void *user_data);
+
 /* ---- Requests ------------------------------------------------------------------------------------ */
 
 /**
@@ -734,6 +750,23 @@ AURA_API void *aura_buffer_alloc(aura_engine_t *engine, size_t size) AURA_WARN_U
  * back before, changes nothing: EINVAL, and the log is told.
  */
 AURA_API void aura_buffer_free(aura_engine_t *engine, void *buf);
+
+/**
+ * Takes a share of the engine's pool: as long as one is held, buffers of aura_buffer_alloc() stay
+ * valid, also when the engine is gone. For bindings whose buffers may outlive the engine.
+ *
+ * @return  The share, or NULL with EINVAL. Give it back with aura_pool_release().
+ */
+AURA_API aura_pool_t *aura_pool_share(aura_engine_t *engine) AURA_WARN_UNUSED;
+
+/** As aura_buffer_free(), by a share of the pool. For NULL as pool EINVAL. */
+AURA_API void aura_pool_free(aura_pool_t *pool, void *buf);
+
+/**
+ * Gives a share back, from any thread. When the engine is gone too, buffers go with the last share.
+ * NULL is ignored.
+ */
+AURA_API void aura_pool_release(aura_pool_t *pool);
 
 /* ---- Registered buffers and files ---------------------------------------------------------------- */
 

@@ -36,6 +36,7 @@ same! {
     aura_op_init(_, _);
     aura_submit(_, _, _, _);
     aura_submit_batch(_, _, _, _);
+    aura_when_room(_, _, _);
     aura_cancel(_, _);
     aura_request_pending(_);
     aura_request_fd(_);
@@ -51,6 +52,9 @@ same! {
     aura_pending_count(_);
     aura_buffer_alloc(_, _);
     aura_buffer_free(_, _);
+    aura_pool_share(_);
+    aura_pool_free(_, _);
+    aura_pool_release(_);
     aura_register_buffers(_, _, _);
     aura_register_files(_, _, _);
     aura_update_file(_, _, _);

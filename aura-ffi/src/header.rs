@@ -70,6 +70,13 @@ pub struct aura_request {
 }
 #[doc = " A submitted operation. A plain value: it may be kept for ever and used from any thread. Once the\n callback has begun the operation counts as completed; what it was (descriptor, type, user data) can be\n asked until the callback returns."]
 pub type aura_request_t = aura_request;
+#[repr(C)]
+#[derive(Debug)]
+pub struct aura_pool {
+    _unused: [u8; 0],
+}
+#[doc = " A share of an engine's buffer pool, from aura_pool_share(). An address, and not looked up."]
+pub type aura_pool_t = aura_pool;
 #[doc = " Called exactly once for each accepted operation, on the thread that processes completions, with no\n lock held.\n\n It may submit, cancel, register, unregister, call aura_stop(), and take locks of its own. It must not\n process completions: aura_poll(), aura_wait() and aura_drain() fail with EDEADLK there. An exception\n thrown through it ends the process.\n\n @param req        The request, as the submission returned it.\n @param result     Bytes transferred (read, write), the new descriptor (openat), or 0; on failure the\n                   negative of an errno, -ECANCELED if it was cancelled.\n @param user_data  As given at submission."]
 pub type aura_callback_t = ::std::option::Option<
     unsafe extern "C-unwind" fn(
@@ -607,6 +614,17 @@ unsafe extern "C" {
         requests: *mut *mut aura_request_t,
     ) -> ::std::os::raw::c_int;
 }
+#[doc = " What aura_when_room() calls."]
+pub type aura_room_fn =
+    ::std::option::Option<unsafe extern "C-unwind" fn(user_data: *mut ::std::os::raw::c_void)>;
+unsafe extern "C" {
+    #[doc = " Has a function called, once, when operations have completed since: for those who got EAGAIN and keep\n a queue of their own. The call comes on the thread that processes completions; what callbacks may\n do, it may, and no more. It cannot be taken back, and does not come if the engine ends first.\n\n @return  0: it will be called; 1: it will not, as there is room by now, or nothing in flight that\n          would make any: try again at once; -1: EINVAL, ESHUTDOWN."]
+    pub fn aura_when_room(
+        engine: *mut aura_engine_t,
+        call: aura_room_fn,
+        user_data: *mut ::std::os::raw::c_void,
+    ) -> ::std::os::raw::c_int;
+}
 unsafe extern "C" {
     #[doc = " Asks the kernel to cancel an operation. Its callback runs in any case, with -ECANCELED if the kernel\n could stop it. From any thread, and from callbacks.\n\n @return  0 if the kernel was asked, or -1. EINVAL: engine or req is NULL or no name of anything, or\n          req is of another engine; EALREADY: its callback has begun; EBUSY: the queue has no room;\n          ESHUTDOWN."]
     pub fn aura_cancel(
@@ -678,6 +696,18 @@ unsafe extern "C" {
 unsafe extern "C" {
     #[doc = " Gives a buffer back, from any thread. NULL is ignored. What is no buffer of this engine, or was given\n back before, changes nothing: EINVAL, and the log is told."]
     pub fn aura_buffer_free(engine: *mut aura_engine_t, buf: *mut ::std::os::raw::c_void);
+}
+unsafe extern "C" {
+    #[doc = " Takes a share of the engine's pool: as long as one is held, buffers of aura_buffer_alloc() stay\n valid, also when the engine is gone. For bindings whose buffers may outlive the engine.\n\n @return  The share, or NULL with EINVAL. Give it back with aura_pool_release()."]
+    pub fn aura_pool_share(engine: *mut aura_engine_t) -> *mut aura_pool_t;
+}
+unsafe extern "C" {
+    #[doc = " As aura_buffer_free(), by a share of the pool. For NULL as pool EINVAL."]
+    pub fn aura_pool_free(pool: *mut aura_pool_t, buf: *mut ::std::os::raw::c_void);
+}
+unsafe extern "C" {
+    #[doc = " Gives a share back, from any thread. When the engine is gone too, buffers go with the last share.\n NULL is ignored."]
+    pub fn aura_pool_release(pool: *mut aura_pool_t);
 }
 unsafe extern "C" {
     #[doc = " Registers buffers: the kernel pins them once instead of at every operation. Name them with\n aura_buf_fixed(). The memory stays valid until aura_unregister() has returned outside a callback, or\n registering again works.\n\n @param count  1 to 12288.\n @return  0, or -1. EINVAL: none, too many, one is NULL or empty, two overlap; EBUSY: some are\n          registered, or are still being unregistered; ENOMEM: above RLIMIT_MEMLOCK; EFAULT."]

@@ -46,8 +46,10 @@ mod log;
 mod names;
 mod operation;
 mod options;
+mod pool;
 mod registered;
 mod request;
+mod room;
 mod sized;
 mod stats;
 mod submit;
@@ -67,6 +69,7 @@ pub use life::{aura_create, aura_create_with_options, aura_destroy};
 pub use log::aura_set_log_handler;
 pub use operation::{aura_op_init, aura_submit, aura_submit_batch};
 pub use options::aura_options_init;
+pub use pool::{aura_pool_free, aura_pool_release, aura_pool_share};
 pub use registered::{
     aura_register_buffers, aura_register_files, aura_request_unregister, aura_unregister,
     aura_update_file,
@@ -75,6 +78,7 @@ pub use request::{
     aura_cancel, aura_request_fd, aura_request_op_type, aura_request_pending,
     aura_request_user_data,
 };
+pub use room::aura_when_room;
 pub use stats::{
     aura_get_buffer_stats, aura_get_fatal_error, aura_get_ring_count, aura_get_ring_stats,
     aura_get_stats, aura_phase_name, aura_set_batch_threshold, aura_set_max_p99_latency,
