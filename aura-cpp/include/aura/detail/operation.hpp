@@ -1,0 +1,207 @@
+// An awaited operation in flight: a part of the coroutine's frame, so that awaiting allocates nothing.
+//
+// # Who resumes
+//
+// A callback runs on whichever thread processes completions, and may do so before the submission has returned. Where
+// the submitting thread itself is processing completions of this engine (the usual case: a coroutine that was resumed
+// by a completion submits the next operation) nothing can complete before it returns; the state is DIRECT then, and
+// whoever completes resumes. Otherwise the state begins as STARTING, and both sides exchange it: the starter puts
+// SUSPENDED, the completion DONE. Whoever comes second sees the first and sees to the resumption, so there is one.
+//
+// A coroutine that is destroyed while it is suspended puts DOOMED: its operation is cancelled and waited for, and its
+// completion resumes nobody.
+#ifndef AURA_DETAIL_OPERATION_HPP
+#define AURA_DETAIL_OPERATION_HPP
+
+#include <aura/detail/core.hpp>
+
+#include <atomic>
+#include <cerrno>
+#include <coroutine>
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+
+#include <sched.h>
+#include <sys/types.h>
+
+namespace aura::detail {
+
+class Operation : protected Waiter {
+public:
+  Operation(const Operation &) = delete;
+  Operation &operator=(const Operation &) = delete;
+
+protected:
+  Operation(Core *core, std::stop_token stop) noexcept : core_(core), own_stop_(std::move(stop)) {}
+  ~Operation() {
+    if (state_.load(std::memory_order_relaxed) != State::idle) [[unlikely]] {
+      abandon();
+    }
+  }
+
+  /// Begins the operation; false if it is over already.
+  template <typename Submit> bool begin(std::coroutine_handle<> waiting, const std::stop_token *inherited, Submit submit) noexcept {
+    waiting_ = waiting;
+    const bool can_stop = own_stop_.stop_possible() || (inherited != nullptr && inherited->stop_possible());
+    if (can_stop && (own_stop_.stop_requested() || (inherited != nullptr && inherited->stop_requested()))) {
+      result_ = -ECANCELED;
+      return false;
+    }
+    if (processing == core_->engine() && !core_->queue.any()) [[likely]] {
+      state_.store(State::direct, std::memory_order_relaxed);
+      if (submit()) [[likely]] {
+        if (can_stop) {
+          heed(inherited);
+        }
+        return true;
+      }
+      if (errno != EAGAIN) {
+        return over(-errno);
+      }
+    }
+    return begin_from_outside(inherited);
+  }
+
+  /// The result; from here on the operation counts as never begun.
+  [[nodiscard]] ssize_t take_result() noexcept {
+    if (stopped_by_.armed) [[unlikely]] {
+      stopped_by_.disarm(); // Waits for one that is just being called.
+    }
+    state_.store(State::idle, std::memory_order_relaxed);
+    return result_;
+  }
+
+  /// Remembers the operation's name, unless it was refused. Before this, the callback may have run, but not have
+  /// resumed the coroutine.
+  bool submitted(aura_request_t *request) noexcept {
+    request_.store(request, std::memory_order_release);
+    return request != nullptr;
+  }
+
+  static void completed(aura_request_t *, ssize_t result, void *user_data) noexcept {
+    auto &operation = *static_cast<Operation *>(user_data);
+    AURA_TAKES_OVER(&operation);
+    const Processing here(operation.core_->engine());
+    operation.finish(result);
+  }
+
+  [[nodiscard]] Core *core() const noexcept { return core_; }
+
+private:
+  enum class State : std::uint8_t { idle, direct, starting, suspended, done, doomed };
+
+  /// What a stop token calls.
+  struct Stop {
+    void operator()() const noexcept { operation->stop(); }
+    Operation *operation;
+  };
+  struct Stopping {
+    void disarm() noexcept {
+      own.reset();
+      inherited.reset();
+      armed = false;
+    }
+    bool armed = false;
+    std::optional<std::stop_callback<Stop>> own, inherited;
+  };
+
+  bool over(ssize_t result) noexcept {
+    result_ = result;
+    state_.store(State::idle, std::memory_order_relaxed);
+    return false;
+  }
+
+  /// The completion may come at any time, or there is no room.
+  [[gnu::cold, gnu::noinline]] bool begin_from_outside(const std::stop_token *inherited) noexcept {
+    state_.store(State::starting, std::memory_order_release);
+    bool waits = core_->queue.any();
+    int err = 0;
+    if (!waits && !submit()) {
+      err = errno;
+      waits = err == EAGAIN;
+    }
+    if (waits) {
+      err = core_->queue.enter(*this);
+    }
+    if (err != 0) {
+      return over(-err);
+    }
+    heed(inherited);
+    return state_.exchange(State::suspended, std::memory_order_acq_rel) == State::starting;
+  }
+
+  void heed(const std::stop_token *inherited) noexcept {
+    stopped_by_.armed = true;
+    if (own_stop_.stop_possible()) {
+      stopped_by_.own.emplace(own_stop_, Stop{this});
+    }
+    if (inherited != nullptr && inherited->stop_possible()) {
+      stopped_by_.inherited.emplace(*inherited, Stop{this});
+    }
+  }
+
+  /// Cancels, on whatever thread. The coroutine is not resumed before this has returned, unless from in here: its
+  /// stop callback is waited for.
+  void stop() noexcept {
+    aura_request_t *request = request_.load(std::memory_order_acquire);
+    if (request == nullptr && core_->queue.leave(*this)) {
+      finish(-ECANCELED);
+      return;
+    }
+    cancel();
+  }
+
+  void cancel() noexcept {
+    aura_request_t *request = request_.load(std::memory_order_acquire);
+    // A full queue has room when it was handed over. All other failures mean that it is over.
+    for (int attempt = 0; aura_cancel(core_->engine(), request) != 0 && errno == EBUSY && attempt < 1000; attempt++) {
+      aura_flush(core_->engine());
+      sched_yield();
+    }
+  }
+
+  void finish(ssize_t result) noexcept {
+    result_ = result;
+    if (state_.load(std::memory_order_acquire) == State::direct ||
+        state_.exchange(State::done, std::memory_order_acq_rel) == State::suspended) {
+      waiting_.resume();
+    }
+  }
+
+  void refuse(int err) noexcept final { finish(-err); }
+
+  /// The coroutine is being destroyed while it waits for this.
+  [[gnu::cold, gnu::noinline]] void abandon() noexcept {
+    stopped_by_.disarm();
+    if (core_->queue.leave(*this)) {
+      return;
+    }
+    switch (state_.exchange(State::doomed, std::memory_order_acq_rel)) {
+    case State::direct:
+    case State::suspended:
+      break;
+    default:
+      give_up("a coroutine was destroyed on one thread while another was resuming it");
+    }
+    cancel();
+    while (state_.load(std::memory_order_acquire) != State::done) {
+      if (aura_wait(core_->engine(), 10) < 0 && errno != ETIMEDOUT) {
+        give_up("a coroutine was destroyed while its operation is in flight, and there is no way to wait for it: "
+                "in a callback, or after its engine");
+      }
+    }
+  }
+
+  Core *core_;
+  std::coroutine_handle<> waiting_;
+  ssize_t result_ = -EINVAL;
+  std::atomic<State> state_{State::idle};
+  std::atomic<aura_request_t *> request_{nullptr};
+  std::stop_token own_stop_;
+  Stopping stopped_by_;
+};
+
+} // namespace aura::detail
+
+#endif
