@@ -26,6 +26,21 @@ protected:
   ~Joint() = default;
 };
 
+/// How many tasks this thread has started from within each other.
+class Nesting {
+public:
+  static bool may_nest() noexcept { return depth < depth_max; }
+
+  Nesting() noexcept { depth++; }
+  Nesting(const Nesting &) = delete;
+  Nesting &operator=(const Nesting &) = delete;
+  ~Nesting() { depth--; }
+
+private:
+  static constexpr unsigned depth_max = 32;
+  static inline constinit thread_local unsigned depth = 0;
+};
+
 /// What tasks of all types have in common.
 ///
 /// `next_` is what to do at the end: null so far, the address of a coroutine to resume, or DONE when it has ended.
@@ -53,6 +68,9 @@ public:
     TaskPromise *promise;
   };
   Pause await_transform(std::suspend_always) noexcept { return {this}; }
+  /// Another task: it may begin before this one is suspended.
+  template <typename T> auto await_transform(Task<T> &awaited);
+  template <typename T> auto await_transform(Task<T> &&awaited);
   template <typename A> A &&await_transform(A &&awaited) noexcept { return std::forward<A>(awaited); }
 
   [[nodiscard]] bool done() const noexcept { return next_.load(std::memory_order_acquire) == &done_mark; }
@@ -156,19 +174,25 @@ public:
 
   [[nodiscard]] explicit operator bool() const noexcept { return handle_ != nullptr; }
 
-  /// Awaits it: starts it, if nobody has, and gives its result.
-  auto operator co_await() {
-    if (!handle_) {
-      detail::raise<std::logic_error>("aura::Task: awaiting an empty task");
-    }
-    return Awaiter{handle_};
-  }
+  /// Awaits it: starts it, if nobody has, and gives its result. Throws std::logic_error if it is empty.
+  auto operator co_await() { return awaiter(false, nullptr); }
 
 private:
   friend struct detail::TaskAccess;
 
   struct Awaiter {
-    bool await_ready() const noexcept { return awaited.promise().done(); }
+    /// Starting it in here costs no stack if it ends at once, however the compiler treats a transfer from one coroutine
+    /// to another. Tasks that start tasks that start tasks do cost some, so that depth is bounded.
+    bool await_ready() {
+      promise_type &promise = awaited.promise();
+      if (may_begin_here && !promise.started() && detail::Nesting::may_nest()) {
+        const detail::Nesting nested;
+        promise.set_started();
+        promise.set_stop(inherited);
+        awaited.resume();
+      }
+      return promise.done();
+    }
     template <typename P>
     [[gnu::noinline]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> waiting) noexcept {
       promise_type &promise = awaited.promise();
@@ -189,7 +213,16 @@ private:
       return awaited.promise().take();
     }
     std::coroutine_handle<promise_type> awaited;
+    bool may_begin_here;
+    const std::stop_token *inherited;
   };
+
+  Awaiter awaiter(bool may_begin_here, const std::stop_token *inherited) const {
+    if (!handle_) {
+      detail::raise<std::logic_error>("aura::Task: awaiting an empty task");
+    }
+    return {handle_, may_begin_here, inherited};
+  }
 
   void destroy() noexcept {
     if (handle_) {
@@ -204,10 +237,19 @@ namespace detail {
 
 /// What combinators may do with a task that has not been started.
 struct TaskAccess {
-  template <typename T> static void start(Task<T> &task, Joint &joint, std::size_t index, const std::stop_token *stop) {
+  template <typename T> static auto await_in(const TaskPromise &awaiting, Task<T> &task) {
+    return task.awaiter(true, awaiting.stop());
+  }
+
+  template <typename T> static void demand_fresh(const Task<T> &task) {
     if (!task.handle_ || task.handle_.promise().started()) {
-      raise<std::logic_error>("aura::Task: only a fresh task can be combined with others");
+      raise<std::logic_error>("aura::Task: only a task that has not been started can be combined with others");
     }
+  }
+
+  /// Starts a fresh task.
+  template <typename T>
+  static void start(Task<T> &task, Joint &joint, std::size_t index, const std::stop_token *stop) noexcept {
     auto &promise = task.handle_.promise();
     promise.join(joint, index);
     promise.set_stop(stop);
@@ -215,6 +257,9 @@ struct TaskAccess {
     task.handle_.resume();
   }
 };
+
+template <typename T> auto TaskPromise::await_transform(Task<T> &awaited) { return TaskAccess::await_in(*this, awaited); }
+template <typename T> auto TaskPromise::await_transform(Task<T> &&awaited) { return TaskAccess::await_in(*this, awaited); }
 
 } // namespace detail
 } // namespace aura
