@@ -1,0 +1,64 @@
+// Runs the tests, and says at the end what `cargo xtask test` understands.
+#define DOCTEST_CONFIG_IMPLEMENT
+#include "support.hpp"
+
+#include <atomic>
+#include <new>
+
+namespace {
+
+std::atomic<long> counted{0};
+
+void *counting(std::size_t bytes) {
+  counted.fetch_add(1, std::memory_order_relaxed);
+  void *memory = std::malloc(bytes == 0 ? 1 : bytes);
+  if (memory == nullptr) {
+    throw std::bad_alloc();
+  }
+  return memory;
+}
+
+} // namespace
+
+void *operator new(std::size_t bytes) { return counting(bytes); }
+void *operator new[](std::size_t bytes) { return counting(bytes); }
+void operator delete(void *memory) noexcept { std::free(memory); }
+void operator delete[](void *memory) noexcept { std::free(memory); }
+void operator delete(void *memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void *memory, std::size_t) noexcept { std::free(memory); }
+
+long allocations() { return counted.load(std::memory_order_relaxed); }
+
+namespace {
+
+/// The counts as cargo prints them.
+struct Tally : doctest::IReporter {
+  explicit Tally(const doctest::ContextOptions &) {}
+  void report_query(const doctest::QueryData &) override {}
+  void test_run_start() override {}
+  void test_run_end(const doctest::TestRunStats &stats) override {
+    const unsigned failed = stats.numTestCasesFailed;
+    std::printf("test result: %s. %u passed; %u failed; 0 ignored; 0 measured; 0 filtered out\n",
+                failed == 0 ? "ok" : "FAILED", stats.numTestCasesPassingFilters - failed, failed);
+  }
+  void test_case_start(const doctest::TestCaseData &test) override {
+    constexpr unsigned seconds_per_test = 240;
+    ::alarm(seconds_per_test); // A test that hangs ends the program; its name is the last thing printed.
+    std::printf("test %s\n", test.m_name);
+    std::fflush(stdout);
+  }
+  void test_case_reenter(const doctest::TestCaseData &) override {}
+  void test_case_end(const doctest::CurrentTestCaseStats &) override { ::alarm(0); }
+  void test_case_exception(const doctest::TestCaseException &) override {}
+  void subcase_start(const doctest::SubcaseSignature &) override {}
+  void subcase_end() override {}
+  void log_assert(const doctest::AssertData &) override {}
+  void log_message(const doctest::MessageData &) override {}
+  void test_case_skipped(const doctest::TestCaseData &) override {}
+};
+
+} // namespace
+
+REGISTER_LISTENER("tally", 1, Tally);
+
+int main(int argc, char **argv) { return doctest::Context(argc, argv).run(); }
