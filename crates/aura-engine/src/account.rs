@@ -117,7 +117,8 @@ impl<B: Backend> Engine<B> {
         if on_ring > ring.completion.peak.load(Ordering::Relaxed) {
             ring.completion.peak.store(on_ring, Ordering::Relaxed);
         }
-        let in_flight = self.active.iter().map(|ring| self.rings[ring].in_flight()).sum();
+        let mut in_flight = 0;
+        self.active.for_each(|ring| in_flight += self.rings[ring].in_flight());
         if in_flight > self.peak_in_flight.load(Ordering::Relaxed) {
             self.peak_in_flight.store(in_flight, Ordering::Relaxed);
         }

@@ -127,8 +127,20 @@ impl ActiveRings {
         self.words[ring / 64].fetch_and(!(1 << (ring % 64)), Ordering::SeqCst);
     }
 
-    /// The rings marked now, lowest first. Rings marked while iterating may or may not appear.
+    /// Visits the rings marked now, lowest first. Rings marked meanwhile may or may not appear. For
+    /// the path of an operation; it compiles to less than [`iter`](Self::iter).
     #[inline]
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(usize)) {
+        for (index, word) in self.words.iter().enumerate() {
+            let mut bits = word.load(Ordering::SeqCst);
+            while bits != 0 {
+                visit(index * 64 + bits.trailing_zeros() as usize);
+                bits &= bits - 1;
+            }
+        }
+    }
+
+    /// As [`for_each`](Self::for_each), as an iterator.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.words.iter().enumerate().flat_map(|(index, word)| {
             let mut bits = word.load(Ordering::SeqCst);

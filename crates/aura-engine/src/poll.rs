@@ -133,9 +133,7 @@ impl<B: Backend> Engine<B> {
         };
         let mut visit = self.visit(inside);
         let poller = visit.poller();
-        for ring in self.active.iter() {
-            self.flush_ring(ring);
-        }
+        self.active.for_each(|ring| self.flush_ring(ring));
         let processed = self.process(poller);
         if processed == 0 { self.check_fatal().map(|()| 0) } else { Ok(processed) }
     }
@@ -154,9 +152,7 @@ impl<B: Backend> Engine<B> {
         if self.is_closed() {
             processed += self.dismiss_parked(libc::ESHUTDOWN);
         }
-        for index in self.active.iter() {
-            processed += self.process_ring(poller, index);
-        }
+        self.active.for_each(|index| processed += self.process_ring(poller, index));
         if processed == 0 && self.attention.is_poll_fd_in_use() {
             // A late answer to a cancellation keeps the descriptor readable, on whatever ring.
             processed +=
@@ -185,11 +181,11 @@ impl<B: Backend> Engine<B> {
     /// poll descriptor, which has no next call: then the locks are taken to make sure.
     fn flush_after_callbacks(&self) {
         let must_not_miss = self.attention.is_poll_fd_in_use();
-        for index in self.active.iter() {
+        self.active.for_each(|index| {
             if must_not_miss || self.rings[index].backend.queued() > 0 {
                 self.flush_ring(index);
             }
-        }
+        });
     }
 
     /// At most as many as were in flight when it began (or a batch), so that callbacks which submit

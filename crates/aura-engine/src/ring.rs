@@ -216,6 +216,7 @@ impl<B: Backend> EngineRing<B> {
     }
 
     /// Hands over what is queued, if anything is.
+    #[inline]
     pub(crate) fn flush(&self) -> io::Result<HandedOver> {
         let end = self.lock();
         let queued = end.batched.take();
@@ -228,6 +229,7 @@ impl<B: Backend> EngineRing<B> {
 
     /// Hands over `queued` operations, for which the caller has taken responsibility by setting
     /// `batched` to zero.
+    #[inline]
     pub(crate) fn hand_over(&self, queued: u32) -> io::Result<HandedOver> {
         match self.backend.submit() {
             Ok(taken) if taken >= queued => return Ok(HandedOver::All),

@@ -381,6 +381,7 @@ impl<B: Backend> Engine<B> {
         Ok(true)
     }
 
+    #[inline]
     pub(crate) fn flush_ring(&self, index: usize) {
         self.heed(self.rings[index].flush());
     }

@@ -140,11 +140,11 @@ impl<B: Backend> Engine<B> {
 
     /// Hands over what is queued on any ring.
     pub(crate) fn hand_over_queued(&self) {
-        for index in self.active.iter() {
+        self.active.for_each(|index| {
             if self.rings[index].backend.queued() > 0 {
                 self.flush_ring(index);
             }
-        }
+        });
     }
 
     /// Runs the event loop on this thread until [`stop`](Self::stop) is called, then delivers what
