@@ -42,8 +42,7 @@ pub(crate) fn build() -> Result<Library, Failure> {
 
     let folder = profile.join("libaura");
     fs::create_dir_all(&folder)?;
-    let header = fs::read_to_string(root.join("aura-ffi/include/aura.h"))?;
-    let names = header::function_names(&header::parse(&header)?);
+    let names = header::function_names(&header::read_all(&root.join("aura-ffi/include"))?);
     let exported = folder.join("exported.txt");
     fs::write(&exported, names.join("\n") + "\n")?;
 

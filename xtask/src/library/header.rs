@@ -1,7 +1,32 @@
-//! Reading `aura.h`: which functions it declares, in which groups, and what it says of them.
+//! Reading the headers of the C library: which functions they declare, in which groups, and what they
+//! say of them.
 //!
-//! The header is our own and formatted in one way; this reads that way and no other, and says so
+//! The headers are our own and formatted in one way; this reads that way and no other, and says so
 //! when it meets something else.
+
+use std::fs;
+use std::path::Path;
+
+/// The headers, in the manual's order.
+pub(crate) const FILES: [&str; 5] =
+    ["aura.h", "aura_prometheus.h", "aura_otel.h", "aura_otel_push.h", "aura_syslog.h"];
+
+/// A header that was read.
+#[derive(Debug)]
+pub(crate) struct Header {
+    pub(crate) file: &'static str,
+    pub(crate) groups: Vec<Group>,
+}
+
+/// All of them, from a folder.
+pub(crate) fn read_all(folder: &Path) -> Result<Vec<Header>, String> {
+    let read = |file: &'static str| {
+        let in_file = |what: String| format!("{file}: {what}");
+        let text = fs::read_to_string(folder.join(file)).map_err(|e| in_file(e.to_string()))?;
+        Ok(Header { file, groups: parse(&text).map_err(in_file)? })
+    };
+    FILES.into_iter().map(read).collect()
+}
 
 /// A part of the header under one heading.
 #[derive(Debug, Default)]
@@ -60,8 +85,9 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Group>, String> {
 }
 
 /// The names of all functions, sorted.
-pub(crate) fn function_names(groups: &[Group]) -> Vec<String> {
-    let functions = groups.iter().flat_map(|group| &group.functions);
+pub(crate) fn function_names(headers: &[Header]) -> Vec<String> {
+    let groups = headers.iter().flat_map(|header| &header.groups);
+    let functions = groups.flat_map(|group| &group.functions);
     let mut names: Vec<_> = functions.map(|function| function.name.clone()).collect();
     names.sort();
     names
@@ -132,9 +158,10 @@ AURA_API void aura_four(int level, const char *fmt, ...) AURA_PRINTF(2, 3);
         let one = &groups[1].functions[0];
         assert_eq!(one.declaration, "int aura_one(aura_engine_t *engine, int fd);");
         assert_eq!(one.comment, "Does this.\n\n@return  0.");
-        assert_eq!(function_names(&groups), ["aura_four", "aura_one", "aura_three", "aura_two"]);
         assert_eq!(groups[2].functions[1].declaration, "const char *aura_three(void);");
         assert!(groups[2].functions[2].declaration.ends_with("...);"));
+        let names = function_names(&[Header { file: "aura.h", groups }]);
+        assert_eq!(names, ["aura_four", "aura_one", "aura_three", "aura_two"]);
     }
 
     #[test]

@@ -118,7 +118,6 @@ fn items(library: &Library, libdir: &Path) -> Result<Vec<Item>, Failure> {
     let soname = format!("libaura.so.{}", version.major);
     let item = |place: PathBuf, content: Content| Item { place, content };
     let mut items = vec![
-        item("include/aura.h".into(), Content::Copy(root.join("aura-ffi/include/aura.h"))),
         item(libdir.join(&real), Content::Program(library.shared.clone())),
         item(libdir.join(&soname), Content::Link(real)),
         item(libdir.join("libaura.so"), Content::Link(soname)),
@@ -136,9 +135,12 @@ fn items(library: &Library, libdir: &Path) -> Result<Vec<Item>, Failure> {
         let text = filled(&text, version, libdir, &folder);
         items.push(item(folder.join(name), Content::Text(text)));
     }
-    let header = fs::read_to_string(root.join("aura-ffi/include/aura.h"))?;
+    let headers = root.join("aura-ffi/include");
+    for file in header::FILES {
+        items.push(item(Path::new("include").join(file), Content::Copy(headers.join(file))));
+    }
     let overview = fs::read_to_string(root.join("aura-ffi/package/aura.7"))?;
-    for page in man::pages(&header::parse(&header)?, &overview, &version.full) {
+    for page in man::pages(&header::read_all(&headers)?, &overview, &version.full) {
         items.push(item(Path::new("share/man").join(page.file), Content::Text(page.text)));
     }
     for file in cpp_headers(&root.join("aura-cpp/include"))? {

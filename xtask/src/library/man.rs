@@ -1,7 +1,7 @@
-//! Manual pages from `aura.h`: one of section 3 per group of functions, reachable by the name of
+//! Manual pages from the headers: one of section 3 per group of functions, reachable by the name of
 //! each, and the overview in section 7.
 
-use super::header::{Function, Group};
+use super::header::{Function, Group, Header};
 
 /// A page, or a name that leads to one.
 #[derive(Debug)]
@@ -11,13 +11,19 @@ pub(crate) struct Page {
     pub(crate) text: String,
 }
 
-pub(crate) fn pages(groups: &[Group], overview: &str, version: &str) -> Vec<Page> {
+pub(crate) fn pages(headers: &[Header], overview: &str, version: &str) -> Vec<Page> {
     let mut pages =
         vec![Page { file: "man7/aura.7".into(), text: overview.replace("@VERSION@", version) }];
-    for group in groups.iter().filter(|group| !group.functions.is_empty()) {
+    let groups = headers
+        .iter()
+        .flat_map(|header| header.groups.iter().map(move |group| (header.file, group)));
+    for (file, group) in groups.filter(|(_, group)| !group.functions.is_empty()) {
         let names: Vec<&str> = group.functions.iter().map(|f| f.name.as_str()).collect();
         let [first, others @ ..] = &*names else { continue };
-        pages.push(Page { file: format!("man3/{first}.3"), text: page(group, &names, version) });
+        pages.push(Page {
+            file: format!("man3/{first}.3"),
+            text: page(file, group, &names, version),
+        });
         pages.extend(others.iter().map(|name| Page {
             file: format!("man3/{name}.3"),
             text: format!(".so man3/{first}.3\n"),
@@ -26,10 +32,10 @@ pub(crate) fn pages(groups: &[Group], overview: &str, version: &str) -> Vec<Page
     pages
 }
 
-fn page(group: &Group, names: &[&str], version: &str) -> String {
+fn page(file: &str, group: &Group, names: &[&str], version: &str) -> String {
     let mut text = format!(
-        ".\\\" Made from aura.h.\n.TH {} 3 \"\" \"Aura {version}\" \"Aura\"\n.SH NAME\n{} \\- {}\n\
-         .SH LIBRARY\nAura (libaura, \\-laura)\n.SH SYNOPSIS\n.nf\n.B #include <aura.h>\n",
+        ".\\\" Made from {file}.\n.TH {} 3 \"\" \"Aura {version}\" \"Aura\"\n.SH NAME\n{} \\- {}\n\
+         .SH LIBRARY\nAura (libaura, \\-laura)\n.SH SYNOPSIS\n.nf\n.B #include <{file}>\n",
         names[0],
         names.join(", "),
         escape(&group.title.to_lowercase()),
@@ -120,10 +126,12 @@ mod tests {
         let text = "/* ---- Reading ---- */\n/**\n * Reads.\n *\n * @param fd  A file.\n * @return  \
                     -1.\n */\nAURA_API int aura_a(int fd);\nAURA_API int aura_b(void);\n";
         let groups = header::parse(text).expect("well-formed");
-        let pages = pages(&groups, "over @VERSION@", "1.2");
+        let headers = [header::Header { file: "a.h", groups }];
+        let pages = pages(&headers, "over @VERSION@", "1.2");
         let files: Vec<_> = pages.iter().map(|page| page.file.as_str()).collect();
         assert_eq!(files, ["man7/aura.7", "man3/aura_a.3", "man3/aura_b.3"]);
         assert_eq!(pages[0].text, "over 1.2");
+        assert!(pages[1].text.contains("#include <a.h>"), "{}", pages[1].text);
         assert!(pages[1].text.contains(".I fd\nA file."), "{}", pages[1].text);
         assert!(pages[1].text.contains("Returns\n\\-1."), "{}", pages[1].text);
         assert_eq!(pages[2].text, ".so man3/aura_a.3\n");

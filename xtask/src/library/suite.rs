@@ -73,33 +73,35 @@ pub(super) fn check(bench: &Bench, verdicts: &mut Verdicts) {
         ("clang++", "c++", &["c++20"]),
     ] {
         for standard in standards {
-            let name = format!("aura.h alone, {compiler_name} {standard}");
-            verdicts.add(&name, header_alone(bench, compiler_name, language, standard));
+            let name = format!("headers alone, {compiler_name} {standard}");
+            verdicts.add(&name, headers_alone(bench, compiler_name, language, standard));
         }
     }
     for page in ["docs/c.md", "aura-ffi/README.md"] {
         verdicts.add(&format!("C code in {page}"), snippets(bench, page));
     }
-    verdicts.add("header, map and libraries have the same names", names(bench));
+    verdicts.add("headers, map and libraries have the same names", names(bench));
     verdicts.add("only libc and libgcc are needed", needed(bench));
     verdicts.add("manual pages", manual(bench));
     verdicts.add("uninstall leaves nothing", uninstalled(bench));
 }
 
-fn header_alone(bench: &Bench, name: &str, language: &str, standard: &str) -> Case {
+fn headers_alone(bench: &Bench, name: &str, language: &str, standard: &str) -> Case {
     if let Err(reason) = compiler(name) {
         return Ok(Verdict::Skipped(reason));
     }
     let file = bench.folder.join("alone.c");
-    fs::write(&file, "#include <aura.h>\n#include <aura.h>\n")?;
-    for gnu in [None, Some("-D_GNU_SOURCE")] {
-        run(Command::new(name)
-            .args(STRICT)
-            .arg(format!("-std={standard}"))
-            .args(gnu)
-            .args(["-x", language, "-fsyntax-only", "-I"])
-            .arg(bench.prefix.join("include"))
-            .arg(&file))?;
+    for header in header::FILES {
+        fs::write(&file, format!("#include <{header}>\n").repeat(2))?;
+        for gnu in [None, Some("-D_GNU_SOURCE")] {
+            run(Command::new(name)
+                .args(STRICT)
+                .arg(format!("-std={standard}"))
+                .args(gnu)
+                .args(["-x", language, "-fsyntax-only", "-I"])
+                .arg(bench.prefix.join("include"))
+                .arg(&file))?;
+        }
     }
     Ok(Verdict::Passed)
 }
@@ -138,14 +140,13 @@ fn snippets(bench: &Bench, page: &str) -> Case {
 }
 
 fn names(bench: &Bench) -> Case {
-    let text = fs::read_to_string(bench.prefix.join("include/aura.h"))?;
-    let header: BTreeSet<String> =
-        header::function_names(&header::parse(&text)?).into_iter().collect();
+    let headers = header::read_all(&bench.prefix.join("include"))?;
+    let header: BTreeSet<String> = header::function_names(&headers).into_iter().collect();
     let map = fs::read_to_string(cargo::workspace_root().join("aura-ffi/aura.map"))?;
     let map = map.lines().filter_map(|line| line.trim().strip_suffix(';'));
     let map: BTreeSet<String> =
         map.filter(|name| name.starts_with("aura_")).map(Into::into).collect();
-    same("header", &header, "version map", &map)?;
+    same("headers", &header, "version map", &map)?;
     let exported = |arguments: &[&str], file: &str| -> Result<BTreeSet<String>, Failure> {
         let output =
             Command::new("nm").args(arguments).arg(bench.prefix.join("lib").join(file)).output()?;
@@ -154,8 +155,8 @@ fn names(bench: &Bench) -> Case {
         let names = lines.map(|name| name.split('@').next().unwrap_or(name).to_owned());
         Ok(names.filter(|name| !name.starts_with("AURA_")).collect())
     };
-    same("header", &header, "libaura.so", &exported(&["-D", "--defined-only"], "libaura.so")?)?;
-    same("header", &header, "libaura.a", &exported(&["-g", "--defined-only"], "libaura.a")?)?;
+    same("headers", &header, "libaura.so", &exported(&["-D", "--defined-only"], "libaura.so")?)?;
+    same("headers", &header, "libaura.a", &exported(&["-g", "--defined-only"], "libaura.a")?)?;
     Ok(Verdict::Passed)
 }
 
