@@ -1,7 +1,7 @@
 //! Compiles the one function of the library that Rust cannot define.
 
 fn main() {
-    for input in ["shim/log_emit.c", "include/aura.h"] {
+    for input in ["shim/log_emit.c", "include"] {
         println!("cargo::rerun-if-changed={input}");
     }
     cc::Build::new()

@@ -74,6 +74,11 @@ same! {
     aura_set_min_in_flight(_, _);
     aura_set_batch_threshold(_, _);
     aura_set_log_handler(_, _);
+    aura_metrics_prometheus(_, _, _);
+    aura_metrics_otel(_, _, _);
+    aura_otel_push(_, _, _);
+    aura_syslog_install(_);
+    aura_syslog_remove();
     aura_version();
     aura_version_int();
 }

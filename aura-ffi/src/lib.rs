@@ -2,11 +2,11 @@
 //!
 //! # Where to find what
 //!
-//! What a function promises is said once, in `include/aura.h`. Here is how.
+//! What a function promises is said once, in `include/*.h`. Here is how.
 //!
 //! | module | what lives there |
 //! | --- | --- |
-//! | [`header`] | types, constants and signatures, generated from `aura.h` |
+//! | [`header`] | types, constants and signatures, generated from the headers |
 //! | `drift` | the definitions are held to the signatures |
 //! | `names` | engines by name, so that none is ever followed as a pointer |
 //! | `errno`, `sized` | reporting failure; structs that may be shorter or longer than ours |
@@ -15,6 +15,7 @@
 //! | `events` | processing completions |
 //! | `buffers`, `registered` | memory and files |
 //! | `stats`, `histogram`, `log`, `version` | what the library says |
+//! | `metrics`, `push`, `syslog` | the same for Prometheus, OpenTelemetry and syslog |
 //!
 //! This crate is `unsafe` throughout, because it is a C interface. What a C caller has to
 //! guarantee, and no check can replace, is always the same: pointers that are not null point to
@@ -43,16 +44,19 @@ pub mod header;
 mod histogram;
 mod life;
 mod log;
+mod metrics;
 mod names;
 mod operation;
 mod options;
 mod pool;
+mod push;
 mod registered;
 mod request;
 mod room;
 mod sized;
 mod stats;
 mod submit;
+mod syslog;
 mod version;
 
 pub use buffers::{
@@ -67,9 +71,11 @@ pub use histogram::{
 };
 pub use life::{aura_create, aura_create_with_options, aura_destroy};
 pub use log::aura_set_log_handler;
+pub use metrics::{aura_metrics_otel, aura_metrics_prometheus};
 pub use operation::{aura_op_init, aura_submit, aura_submit_batch};
 pub use options::aura_options_init;
 pub use pool::{aura_pool_free, aura_pool_release, aura_pool_share};
+pub use push::aura_otel_push;
 pub use registered::{
     aura_register_buffers, aura_register_files, aura_request_unregister, aura_unregister,
     aura_update_file,
@@ -90,4 +96,5 @@ pub use submit::{
     aura_close, aura_fallocate, aura_fsync, aura_ftruncate, aura_openat, aura_read, aura_readv,
     aura_statx, aura_sync_file_range, aura_write, aura_writev,
 };
+pub use syslog::{aura_syslog_install, aura_syslog_remove};
 pub use version::{aura_version, aura_version_int};

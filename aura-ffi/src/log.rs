@@ -17,8 +17,10 @@ use libc::c_int;
 
 use crate::header::{AURA_LOG_DEBUG, AURA_LOG_ERR, aura_log_fn};
 
+type Call = unsafe extern "C-unwind" fn(c_int, *const c_char, *mut c_void);
+
 struct Handler {
-    call: unsafe extern "C-unwind" fn(c_int, *const c_char, *mut c_void),
+    call: Call,
     userdata: *mut c_void,
 }
 
@@ -38,9 +40,27 @@ thread_local! {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn aura_set_log_handler(handler: aura_log_fn, userdata: *mut c_void) {
-    let new = handler.map(|call| Arc::new(Handler { call, userdata }));
+    replace(handler.map(|call| Handler { call, userdata }), |_| true);
+}
+
+/// Sets a handler of the library's own.
+pub(crate) fn install(call: Call, userdata: *mut c_void) {
+    replace(Some(Handler { call, userdata }), |_| true);
+}
+
+/// Removes the handler that was set with this user data, if it is still the one.
+pub(crate) fn clear_if(userdata: *mut c_void) {
+    replace(None, |current| current.userdata == userdata);
+}
+
+/// Replaces the handler if the present one (if any) is such, and waits until nobody is inside it.
+fn replace(new: Option<Handler>, is_such: impl FnOnce(&Handler) -> bool) {
+    let new = new.map(Arc::new);
     let old = {
         let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.as_deref().is_some_and(|current| !is_such(current)) {
+            return;
+        }
         match &new {
             Some(new) => {
                 let new = Arc::clone(new);

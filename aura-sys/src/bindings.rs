@@ -56,6 +56,14 @@ pub const AURA_HISTOGRAM_TIER_COUNT: i32 = 4;
 pub const AURA_HISTOGRAM_MAX_US: i32 = 100000;
 pub const AURA_FIXED_FILE: i32 = 1;
 pub const AURA_LINK: i32 = 2;
+pub const AURA_OTEL_SCHEMA_VERSION: &[u8; 3] = b"v0\0";
+pub const AURA_OTEL_SCHEMA_STABILITY: &[u8; 13] = b"experimental\0";
+pub const AURA_OTEL_PUSH_TIMEOUT_MS: i32 = 10000;
+pub const AURA_PROMETHEUS_SCHEMA_VERSION: &[u8; 3] = b"v0\0";
+pub const AURA_PROMETHEUS_SCHEMA_STABILITY: &[u8; 13] = b"experimental\0";
+pub const AURA_PROMETHEUS_CONTENT_TYPE: &[u8; 41] = b"text/plain; version=0.0.4; charset=utf-8\0";
+pub const AURA_SYSLOG_SCHEMA_VERSION: &[u8; 3] = b"v0\0";
+pub const AURA_SYSLOG_SCHEMA_STABILITY: &[u8; 13] = b"experimental\0";
 #[repr(C)]
 #[derive(Debug)]
 pub struct aura_engine {
@@ -852,4 +860,58 @@ unsafe extern "C" {
 unsafe extern "C" {
     #[doc = " major * 10000 + minor * 100 + patch."]
     pub fn aura_version_int() -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    #[doc = " Renders everything that the engine counts as an ExportMetricsServiceRequest in JSON. Counters and\n histograms are cumulative since the engine was created. From any thread at any time; holds up no\n operation.\n\n The text ends with a NUL, as with aura_metrics_prometheus().\n\n @param buf       Receives the text. May be NULL if buf_size is 0, to ask for the size.\n @param buf_size  Bytes of buf.\n @return  Bytes of the text. If buf is too small the negative of the size it needs now, with errno ENOBUFS,\n          and buf holds an empty string if anything. -1 with EINVAL: no engine, or NULL with a size."]
+    pub fn aura_metrics_otel(
+        engine: *const aura_engine_t,
+        buf: *mut ::std::os::raw::c_char,
+        buf_size: usize,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    #[doc = " Posts a request to a collector and waits for its answer: not for the thread that processes completions.\n From any thread.\n\n Whether it works is logged when that changes, not each time.\n\n @param endpoint  http://host[:port][/path]. An IPv6 address is in brackets; without a port it is 80,\n                  without a path /v1/metrics. Collectors listen on port 4318.\n @param buf       The body, JSON.\n @param len       Bytes of it.\n @return  The status of the answer: 200 is success; 4xx and 5xx are refusals. -1 if there was none. EINVAL:\n          NULL, no body, or no such endpoint; EPROTONOSUPPORT: it is not http; EHOSTUNREACH: the host has\n          no address; ETIMEDOUT; EPROTO: the answer is not HTTP; ECONNREFUSED and others of connect(2),\n          send(2) and recv(2)."]
+    pub fn aura_otel_push(
+        endpoint: *const ::std::os::raw::c_char,
+        buf: *const ::std::os::raw::c_char,
+        len: usize,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    #[doc = " Renders everything that the engine counts, in the text format of Prometheus (0.0.4). From any thread at\n any time; holds up no operation.\n\n The page ends with a NUL, which is not counted in the result but needs its byte of the buffer. Counters\n go on meanwhile, and a larger number is a longer text: ask, allocate, and be ready to be told a larger\n size.\n\n @param buf       Receives the page. May be NULL if buf_size is 0, to ask for the size.\n @param buf_size  Bytes of buf.\n @return  Bytes of the page. If buf is too small the negative of the size it needs now, with errno ENOBUFS,\n          and buf holds an empty string if anything. -1 with EINVAL: no engine, or NULL with a size."]
+    pub fn aura_metrics_prometheus(
+        engine: *const aura_engine_t,
+        buf: *mut ::std::os::raw::c_char,
+        buf_size: usize,
+    ) -> ::std::os::raw::c_int;
+}
+#[doc = " What openlog(3) is told."]
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct aura_syslog_options_t {
+    #[doc = " The name that messages carry. Blanks and control characters become '_'. NULL: \"aura\". Copied."]
+    pub ident: *const ::std::os::raw::c_char,
+    #[doc = " LOG_USER, LOG_DAEMON, LOG_LOCAL0 and so on; -1: LOG_USER. (0 is LOG_KERN.)"]
+    pub facility: ::std::os::raw::c_int,
+    #[doc = " LOG_PID and so on; -1: LOG_PID | LOG_NDELAY."]
+    pub log_options: ::std::os::raw::c_int,
+}
+const _: () = {
+    ["Size of aura_syslog_options_t"][::std::mem::size_of::<aura_syslog_options_t>() - 16usize];
+    ["Alignment of aura_syslog_options_t"]
+        [::std::mem::align_of::<aura_syslog_options_t>() - 8usize];
+    ["Offset of field: aura_syslog_options_t::ident"]
+        [::std::mem::offset_of!(aura_syslog_options_t, ident) - 0usize];
+    ["Offset of field: aura_syslog_options_t::facility"]
+        [::std::mem::offset_of!(aura_syslog_options_t, facility) - 8usize];
+    ["Offset of field: aura_syslog_options_t::log_options"]
+        [::std::mem::offset_of!(aura_syslog_options_t, log_options) - 12usize];
+};
+unsafe extern "C" {
+    #[doc = " Sends log messages to syslog from now on, in place of the log handler before. Calls openlog(3), so it also\n decides what the program's own syslog(3) calls carry. Calling it again changes the options.\n\n @param options  NULL: the defaults.\n @return  0, or -1 with EINVAL: no such facility, or unknown options. Then nothing is changed."]
+    pub fn aura_syslog_install(options: *const aura_syslog_options_t) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    #[doc = " Undoes aura_syslog_install(): the library is silent again. Does nothing without it; a log handler that\n was set since then stays."]
+    pub fn aura_syslog_remove();
 }
