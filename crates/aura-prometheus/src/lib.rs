@@ -71,8 +71,7 @@ impl Collector for AuraCollector {
             let same: Vec<(Option<&str>, Family<'_>)> = next.collect();
             let Some((_, first)) = same.first() else { return Ok(()) };
             let (name, kind) = described(first);
-            let help = first.help.trim_end_matches('.'); // The encoder adds one.
-            let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
+            let mut metric = encoder.encode_descriptor(name, first.help, None, kind)?;
             for (engine, family) in &same {
                 for point in &family.points {
                     encode_point(&mut metric, *engine, family, point)?;
