@@ -6,6 +6,7 @@
 //! | `install` | laying down and removing a prefix |
 //! | `header`, `man` | reading aura.h; manual pages from it |
 //! | `suite`, `consumers` | tests, examples, and projects that use an installed prefix |
+//! | `servers` | exporters, tried on what they export to |
 //! | `verdicts` | how those are counted, and tools that may be missing |
 
 mod build;
@@ -13,6 +14,7 @@ mod consumers;
 mod header;
 pub(crate) mod install;
 mod man;
+mod servers;
 mod suite;
 mod verdicts;
 
@@ -40,6 +42,8 @@ enum Which {
     Consumers,
     /// The bindings of aura-sys, on the real library
     Abi,
+    /// The exporters, in Rust and C, with a real Prometheus and a real rsyslog
+    Servers,
 }
 
 #[derive(Args, Debug)]
@@ -58,6 +62,7 @@ pub(crate) fn run(library: &Library) -> Outcome {
         Which::Examples(Quick { quick }) => suite::examples(&bench, *quick, &mut verdicts)?,
         Which::Consumers => consumers::run_all(&bench, &mut verdicts)?,
         Which::Abi => return abi(&bench),
+        Which::Servers => return servers::run(&bench),
     }
     Ok(verdicts.finish())
 }

@@ -322,6 +322,16 @@ fn execute(file: &Path, valgrind: bool, folder: &Path) -> Case {
     Ok(Verdict::Passed)
 }
 
+/// An example as it comes, built.
+pub(super) fn example(bench: &Bench, stem: &str) -> Result<PathBuf, Failure> {
+    let source = cargo::workspace_root().join("aura-ffi/examples").join(format!("{stem}.c"));
+    let file = bench.folder.join(format!("example-{stem}-0"));
+    match build(bench, &file, "gcc", "c11", Link::Shared, &[], &[source])? {
+        Some(reason) => Err(reason.into()),
+        None => Ok(file),
+    }
+}
+
 /// Every example, as it comes and under the sanitizers and valgrind.
 pub(super) fn examples(bench: &Bench, quick: bool, verdicts: &mut Verdicts) -> Result<(), Failure> {
     let asan: &[&str] = &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];

@@ -93,7 +93,8 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
     if quick {
         return steps;
     }
-    let others = ["check", "abi", "examples", "consumers"].map(|what| library(what, false));
+    let others =
+        ["check", "abi", "examples", "consumers", "servers"].map(|what| library(what, false));
     steps.extend(others.map(|step| Step { unavailable: no_c_compiler, ..step }));
     let packages = metadata.workspace_packages();
     for package in packages.iter().filter(|package| has_optional_features(package)) {
