@@ -107,9 +107,7 @@ impl Builder {
 fn check_endpoint(endpoint: &str) -> Result<(), &'static str> {
     let uri = endpoint.parse::<Uri>().map_err(|_| "not a URL; an IPv6 address is in brackets")?;
     match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") if cfg!(feature = "tls") => {}
-        Some("https") => return Err("https needs the feature `tls` of aura-otel"),
+        Some("http" | "https") => {}
         _ => return Err("not http://host:port/path"),
     }
     if uri.host().is_none_or(str::is_empty) {

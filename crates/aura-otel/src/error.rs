@@ -49,6 +49,9 @@ pub enum PushError {
         /// The collector's words.
         message: String,
     },
+    /// The endpoint is `https://`, and the program was built without TLS.
+    #[error("no TLS in this program: add `ureq` with its feature `rustls` to its dependencies")]
+    NoTls,
     /// What answered does not speak the protocol.
     #[error("not a collector: {0}")]
     NotACollector(String),

@@ -143,6 +143,7 @@ impl Exporter {
             ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => {
                 PushError::Unreachable(error.to_string())
             }
+            ureq::Error::TlsRequired => PushError::NoTls,
             other => PushError::NotACollector(other.to_string()),
         }
     }
