@@ -1,7 +1,8 @@
 //! Which steps there are.
 //!
 //! All share one target folder and, where possible, one set of features, so that little is compiled
-//! twice. What may differ is what a user may do differently: one crate alone, all features.
+//! twice. Tests run once, with all features; that each crate stands alone, with those it has by
+//! default, is checked without running them again.
 
 use std::fs;
 use std::io;
@@ -85,8 +86,11 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
         },
         Step { unavailable: no_clippy, ..Step::cargo("clippy", lint::CLIPPY.iter().copied()) },
         Step::cargo("tidy", ["xtask", "tidy"]),
-        // The controller's gates: a few runs here, all thirty in the step of that crate alone.
-        Step { variables: &[("AIMD_SEEDS", "3")], ..tests("tests", &["--workspace"]) },
+        // The controller's gates: a few runs here, all thirty in a step of their own.
+        Step {
+            variables: &[("AIMD_SEEDS", "3")],
+            ..tests("tests", &["--workspace", "--all-features"])
+        },
         Step::cargo("bindings of aura.h", ["xtask", "codegen", "--check"]),
         Step { unavailable: no_c_compiler, ..library("test", quick) },
     ];
@@ -97,14 +101,12 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
         ["check", "abi", "examples", "consumers", "servers"].map(|what| library(what, false));
     steps.extend(others.map(|step| Step { unavailable: no_c_compiler, ..step }));
     let packages = metadata.workspace_packages();
-    for package in packages.iter().filter(|package| has_optional_features(package)) {
+    let gates = ["--package", "aura-aimd", "--package", "aura-sim", "--all-features", "--tests"];
+    steps.push(tests("gates of the controller", &gates));
+    for package in packages.iter().filter(|package| stands_alone(package)) {
         let name = package.name.as_str();
-        let title = format!("tests of {name} with all features");
-        steps.push(tests(&title, &["--package", name, "--all-features"]));
-    }
-    for package in packages.iter().filter(|package| is_below(package, "crates")) {
-        let name = package.name.as_str();
-        steps.push(tests(&format!("tests of {name} alone"), &["--package", name]));
+        let check = ["check", "--quiet", "--package", name, "--all-targets"];
+        steps.push(Step::cargo(&format!("{name} alone"), check));
     }
     steps.push(Step {
         variables: &[lint::DOC_FLAGS],
@@ -225,8 +227,9 @@ pub(super) fn examples(log: &Path, folder: &Path) -> io::Result<Vec<Step>> {
     Ok(steps)
 }
 
-fn has_optional_features(package: &Package) -> bool {
-    package.features.keys().any(|feature| feature != "default")
+/// Whether people depend on the package by itself.
+fn stands_alone(package: &Package) -> bool {
+    is_below(package, "crates") || package.name.as_str() == "aura"
 }
 
 fn is_below(package: &Package, folder: &str) -> bool {
