@@ -42,6 +42,8 @@ mod operation;
 pub mod ops;
 mod options;
 mod request;
+#[cfg(feature = "tracing-spans")]
+mod span;
 mod stats;
 mod stream;
 mod tasks;

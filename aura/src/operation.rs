@@ -28,6 +28,8 @@ use crate::file::Inner;
 #[must_use = "an operation does nothing unless it is awaited"]
 pub struct Operation<'f, K: Kind> {
     awaited: Awaited<'f, Load<K>>,
+    #[cfg(feature = "tracing-spans")]
+    span: crate::span::Span,
 }
 
 /// What an [`Operation`] does and owns. Sealed: the kinds are those in [`ops`](crate::ops).
@@ -99,14 +101,24 @@ impl<'f, K: Kind> Operation<'f, K> {
         kind: K,
         file: Option<(&'f Arc<Inner>, RawFd)>,
     ) -> Self {
-        // SAFETY: the caller's promise; `Load` adds nothing.
-        Self { awaited: unsafe { Awaited::new(engine, op, Load(kind), file) } }
+        #[cfg(feature = "tracing-spans")]
+        let span = crate::span::Span::of(&op);
+        Self {
+            // SAFETY: the caller's promise; `Load` adds nothing.
+            awaited: unsafe { Awaited::new(engine, op, Load(kind), file) },
+            #[cfg(feature = "tracing-spans")]
+            span,
+        }
     }
 
     /// Makes it fail with `EAGAIN` (`WouldBlock`) at the in-flight limit, instead of waiting for
     /// its turn.
     pub(crate) fn or_would_block(self) -> Self {
-        Self { awaited: self.awaited.or_refuse() }
+        Self {
+            awaited: self.awaited.or_refuse(),
+            #[cfg(feature = "tracing-spans")]
+            span: self.span,
+        }
     }
 
     #[inline]
@@ -142,7 +154,16 @@ impl<K: Kind> Future for Operation<'_, K> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.pinned().poll(context).map(finish)
+        #[cfg(feature = "tracing-spans")]
+        let span = self.span.clone();
+        #[cfg(feature = "tracing-spans")]
+        let _inside = span.enter();
+        let outcome = self.pinned().poll(context);
+        #[cfg(feature = "tracing-spans")]
+        if let Poll::Ready(outcome) = &outcome {
+            span.record(&outcome.result);
+        }
+        outcome.map(finish)
     }
 }
 

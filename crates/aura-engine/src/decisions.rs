@@ -5,7 +5,7 @@ use std::fmt;
 
 use aura_aimd::{Decision, Phase, Window};
 
-use crate::log::say;
+use crate::log::{Level, emit_untraced};
 use crate::ring::add;
 use crate::tuner::{Published, lock};
 
@@ -76,6 +76,8 @@ impl Published {
         }
         decisions.push_back(record);
         drop(decisions); // What listens to the log may ask for them.
-        say!(Debug, "controller: {record}");
+        #[cfg(feature = "tracing")]
+        crate::traced::decision(&record);
+        emit_untraced(Level::Debug, format_args!("controller: {record}"));
     }
 }

@@ -17,6 +17,7 @@
 //! | `resources`, `files`, `slabs` | registered buffers, files, and memory of the pool |
 //! | `tuner`, `decisions` | the controller at work; what it decided |
 //! | `stats`, `metrics` | what the engine says about itself; the same for monitoring |
+//! | `traced` | messages and decisions for `tracing`, with that feature |
 //! | `settings` | what can be changed while it runs |
 //! | `shutdown` | the end |
 //! | `explain` | words for `EINVAL` from direct I/O |
@@ -62,6 +63,8 @@ mod slots;
 mod stats;
 mod submit;
 mod tenant;
+#[cfg(feature = "tracing")]
+mod traced;
 mod tuner;
 mod wait;
 

@@ -71,6 +71,13 @@ pub fn clear_handler() {
 
 /// Delivers a message to the handler and to the `log` facade. Costs two loads when nobody listens.
 pub fn emit(level: Level, message: fmt::Arguments<'_>) {
+    #[cfg(feature = "tracing")]
+    crate::traced::message(level, message);
+    emit_untraced(level, message);
+}
+
+/// As [`emit`], for what `tracing` hears in another form.
+pub(crate) fn emit_untraced(level: Level, message: fmt::Arguments<'_>) {
     log::log!(target: "aura", level.facade(), "{message}");
     if HANDLER.load().is_some() {
         deliver(level, message);

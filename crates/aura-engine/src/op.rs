@@ -135,6 +135,12 @@ pub const MAX_TRANSFER_BYTES: usize = 0x7fff_f000;
 pub const MAX_IOVECS: usize = 1024;
 
 impl Op {
+    /// What it does.
+    #[must_use]
+    pub fn kind(&self) -> OpKind {
+        self.kind
+    }
+
     /// Reads `len` bytes at `offset` into `memory`.
     ///
     /// # Errors

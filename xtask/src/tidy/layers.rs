@@ -63,7 +63,7 @@ fn may_know(package: &str) -> Option<&'static [&'static str]> {
         // They read what the engine counts through `aura`, and name it by the one table of names.
         "aura-prometheus" | "aura-otel" => &["aura", "aura-metrics"],
         "aura-syslog" => &["aura"],
-        "aura-top" => &[], // It knows a page of metrics, not the process behind it.
+        "aura-top" => &["aura-metrics"], // It knows a page of metrics, not the process behind it.
         "aura-ffi" => &["aura-engine"], // A surface of its own: `aura` has no user data, and no names.
         "aura-sys" => &[],              // It links a library that is installed.
         "aura-tests" | "aura-bench" => &[
