@@ -41,6 +41,7 @@ fn both_forms_of_the_page_are_valid_and_prometheus_answers_with_the_engines_numb
             assert_eq!(prometheus.value(&query), number, "{query}");
         }
     }
+    the_dashboard_asks_what_prometheus_answers(&prometheus);
     if let Some(c) = &c {
         // This one is at work: what was scraped lies between before and after.
         let name = "aura_io_operations_total{op=\"read\"}";
@@ -55,6 +56,31 @@ fn both_forms_of_the_page_are_valid_and_prometheus_answers_with_the_engines_numb
             prometheus.value(&format!("count({}{suffix}{{job=\"c\"}})", family.name));
         }
     }
+}
+
+/// Every query of the dashboard is understood, and those that have to give an answer.
+fn the_dashboard_asks_what_prometheus_answers(prometheus: &Prometheus) {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/grafana/aura.json");
+    let dashboard: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let mut queries = 0;
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().unwrap() {
+            let query = target["expr"].as_str().unwrap().replace("$__rate_interval", "5s");
+            let query =
+                query.replace("$job", "rust").replace("$instance", ".*").replace("$op", "read");
+            assert!(!query.contains('$'), "{query}");
+            // Comparisons leave out what did not happen; a rate needs two scrapes.
+            let answer = || prometheus.answer(&format!("count({query}) or vector(0)"));
+            let least = if query.contains("> 0") { 0.0 } else { 1.0 };
+            let began = Instant::now();
+            while answer().and_then(|answer| answer.first().copied()).is_none_or(|n| n < least) {
+                assert!(began.elapsed() < LONG, "{}: {query}", panel["title"]);
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            queries += 1;
+        }
+    }
+    assert!(queries > 10, "{queries} queries");
 }
 
 /// An engine that has read, written and failed, on two rings.
@@ -202,8 +228,8 @@ impl Prometheus {
         Some(prometheus)
     }
 
-    /// The answer to a query that has one; nothing is different before the server listens.
-    fn query(&self, query: &str) -> Option<f64> {
+    /// The numbers that answer a query; nothing is different before the server listens.
+    fn answer(&self, query: &str) -> Option<Vec<f64>> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
         stream.set_read_timeout(Some(LONG)).ok()?;
         let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -212,9 +238,16 @@ impl Prometheus {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
-        let results = answer["data"]["result"].as_array()?;
-        assert!(results.len() <= 1, "{query}: {results:?}");
-        results.first()?["value"][1].as_str()?.parse().ok()
+        assert!(answer["error"].is_null(), "{query}: {answer}");
+        let number = |result: &Value| result["value"][1].as_str()?.parse().ok();
+        answer["data"]["result"].as_array()?.iter().map(number).collect()
+    }
+
+    /// The one number that answers a query, if there is one.
+    fn query(&self, query: &str) -> Option<f64> {
+        let numbers = self.answer(query)?;
+        assert!(numbers.len() <= 1, "{query}: {numbers:?}");
+        numbers.first().copied()
     }
 
     fn value(&self, query: &str) -> f64 {
