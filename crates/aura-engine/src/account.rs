@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use aura_ring::{Cqe, Parts};
 
 use crate::backend::Backend;
-use crate::clock;
 use crate::engine::Engine;
 use crate::explain;
 use crate::handle::{Label, SlotName};
@@ -73,7 +72,7 @@ impl<B: Backend> Engine<B> {
     ) {
         let ring = &self.rings[index];
         batch.done.clear();
-        let now_ns = clock::now_ns();
+        let now_ns = B::now_ns();
         let slept = std::mem::take(&mut poller.slept);
         if slept {
             poller.completes_inline = now_ns.saturating_sub(poller.parked_at_ns) < INLINE_NS;
@@ -199,8 +198,8 @@ impl Batch {
     }
 
     /// One that was accounted for earlier, to be delivered now.
-    pub(crate) fn of(done: Done) -> Self {
-        Self { cqes: Vec::new(), done: vec![done], now_ns: clock::now_ns() }
+    pub(crate) fn of(done: Done, now_ns: u64) -> Self {
+        Self { cqes: Vec::new(), done: vec![done], now_ns }
     }
 
     /// When they were taken.

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use aura_ring::{Cqe, Opcode, PushError, Ring, RingConfig, SetupError, Sqe, Wake};
 
+use crate::clock;
+
 /// Something that executes operations as an io_uring does: pushed at one end, reaped at the
 /// other, exactly one completion for each.
 ///
@@ -24,6 +26,14 @@ pub unsafe trait Backend: Send + Sync + Sized + 'static {
     ///
     /// Why the kernel refused, and the remedy.
     fn create(config: &RingConfig) -> Result<Self, SetupError>;
+
+    /// What time it is for the engine, in nanoseconds of `CLOCK_MONOTONIC`. A simulated kernel may
+    /// have a time of its own.
+    #[inline]
+    #[must_use]
+    fn now_ns() -> u64 {
+        clock::now_ns()
+    }
 
     /// Queues one operation.
     ///

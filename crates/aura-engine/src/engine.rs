@@ -88,7 +88,7 @@ impl<B: Backend> Engine<B> {
             ..RingConfig::default()
         };
         let rings = create_rings::<B>(count, &ring_config, config)?;
-        let now_ns = clock::now_ns();
+        let now_ns = B::now_ns();
         let depth = rings[0].backend.entries();
         let tuner = Tuner::new(config, rings.len(), depth, now_ns)?;
         let slabs = Slabs::new();

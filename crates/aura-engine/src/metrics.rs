@@ -11,7 +11,6 @@ use aura_aimd::Phase;
 use aura_metrics::{Adjustment, Metrics, OperationMeter, Operations, Ring};
 
 use crate::backend::Backend;
-use crate::clock;
 use crate::engine::Engine;
 use crate::op::OpKind;
 use crate::ring::{EngineRing, add};
@@ -68,7 +67,7 @@ impl<B: Backend> Engine<B> {
         let sum = |of: fn(&Meters) -> &AtomicU64| {
             self.rings.iter().map(|ring| of(&ring.meters).load(Ordering::Relaxed)).sum()
         };
-        let age_ns = clock::now_ns().saturating_sub(self.created_ns);
+        let age_ns = B::now_ns().saturating_sub(self.created_ns);
         Metrics {
             version: env!("CARGO_PKG_VERSION"),
             started_unix_ns: self.created_unix_ns,

@@ -14,6 +14,7 @@
 use std::sync::atomic::Ordering;
 use std::task::Waker;
 
+use crate::Completion;
 use crate::awaited::is_abandoned;
 use crate::backend::Backend;
 use crate::engine::Engine;
@@ -21,7 +22,6 @@ use crate::error::{Error, Result};
 use crate::handle::{Handle, Label, SlotName};
 use crate::ring::{PushEnd, add};
 use crate::slot::{REGISTERED_BUFFER, Slot};
-use crate::{Completion, clock};
 
 /// The queue's ends; part of what the submission lock guards.
 #[derive(Debug, Default)]
@@ -245,7 +245,7 @@ impl<B: Backend> Engine<B> {
             return;
         }
         let mut end = ring.lock();
-        let abandoned = self.admit(index, &mut end, clock::now_ns());
+        let abandoned = self.admit(index, &mut end, B::now_ns());
         let queued = end.batched.take();
         drop(end);
         if queued > 0 {

@@ -39,7 +39,7 @@ impl<B: Backend> Engine<B> {
         }
         let stash = std::mem::take(&mut poller.stash);
         for (index, done) in &stash {
-            self.deliver(*index, &Batch::of(*done));
+            self.deliver(*index, &Batch::of(*done, B::now_ns()));
         }
         stash.len()
     }

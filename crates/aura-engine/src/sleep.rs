@@ -21,7 +21,6 @@ use rustix::io::Errno;
 
 use crate::attention::Ears;
 use crate::backend::Backend;
-use crate::clock;
 use crate::drive::Flag;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -99,7 +98,7 @@ impl<B: Backend> Engine<B> {
         let ring = self.ring_to_sleep_in();
         let can_be_woken = ring.is_none_or(|ring| self.arm_wake(poller, ring));
         let timeout = if can_be_woken { timeout } else { at_most(BACK_OFF, timeout) };
-        poller.parked_at_ns = clock::now_ns();
+        poller.parked_at_ns = B::now_ns();
         poller.tuner.at_work(poller.parked_at_ns, false);
         poller.slept = true;
         // From here on submitters hand over themselves, and wake who does not hear of their ring;

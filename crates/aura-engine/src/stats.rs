@@ -6,7 +6,6 @@ use aura_bufpool::PoolStats;
 use aura_histogram::Snapshot;
 
 use crate::backend::Backend;
-use crate::clock;
 use crate::decisions::DecisionRecord;
 use crate::engine::Engine;
 use crate::ring::EngineRing;
@@ -155,7 +154,7 @@ impl<B: Backend> Engine<B> {
 
     /// The last window's throughput if it is fresh; before the first window the average so far.
     fn recent_bps(&self, window_bps: f64, bytes: u64) -> f64 {
-        let now_ns = clock::now_ns();
+        let now_ns = B::now_ns();
         match self.published.window_closed_ns.load(Ordering::Relaxed) {
             0 => bytes as f64 * 1e9 / now_ns.saturating_sub(self.created_ns).max(1) as f64,
             closed_ns if now_ns.saturating_sub(closed_ns) > STALE_NS => 0.0,

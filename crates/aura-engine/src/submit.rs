@@ -6,7 +6,6 @@
 use std::sync::atomic::Ordering;
 
 use crate::backend::Backend;
-use crate::clock;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Label, SlotName};
@@ -295,7 +294,7 @@ impl<B: Backend> Engine<B> {
     #[inline]
     pub(crate) fn batch_clock_ns(&self) -> u64 {
         match self.dispatching_ns.load(Ordering::Relaxed) {
-            0 => clock::now_ns(),
+            0 => B::now_ns(),
             batch_ns => batch_ns,
         }
     }
