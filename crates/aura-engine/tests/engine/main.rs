@@ -3,9 +3,11 @@
 
 mod batch;
 mod explained;
+mod fake;
 mod handing_over;
 mod interface;
 mod limits;
 mod odd;
+mod raw;
 mod registered;
 mod settings;

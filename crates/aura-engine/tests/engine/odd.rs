@@ -12,6 +12,8 @@ use aura_engine::backend::Backend;
 use aura_engine::{Completion, Config, Engine, Memory, SetupError};
 use aura_ring::{Cqe, Opcode, PushError, Ring, RingConfig, Sqe, Wake};
 
+use crate::raw::label_of;
+
 /// What a ring is to do. One for each ring, in the order of their creation.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
@@ -201,11 +203,4 @@ unsafe impl Backend for Odd {
     fn clear_buffers(&self, first: u32, count: u32) -> io::Result<()> {
         self.ring.clear_buffers(first, count)
     }
-}
-
-/// The label is not among an entry's public parts, but it is where the kernel's layout has it.
-fn label_of(sqe: &Sqe) -> u64 {
-    assert_eq!(size_of::<Sqe>(), 64);
-    // SAFETY: `Sqe` is `struct io_uring_sqe`: 64 bytes, with `user_data` at offset 32.
-    unsafe { std::ptr::from_ref(sqe).byte_add(32).cast::<u64>().read_unaligned() }
 }
