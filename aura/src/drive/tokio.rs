@@ -3,8 +3,10 @@
 //! This file is `unsafe` where it promises tokio that a descriptor stays open, and where it names
 //! the engine's.
 
+use std::future::poll_fn;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -31,8 +33,8 @@ impl Engine {
     /// some. Futures of this engine can be awaited in any task of any runtime then, on all of its
     /// threads.
     ///
-    /// Operations are handed to the kernel as they are submitted, each with a system call: the
-    /// runtime may go to sleep at any time.
+    /// What tasks submit is handed to the kernel when this task has its turn next, after those that are
+    /// ready now, so that it goes there together; a batch that is full goes at once.
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_multi_thread().enable_io().build().unwrap();
@@ -80,16 +82,56 @@ impl Engine {
     }
 }
 
+/// Ends when the engine has a fatal error, which the log has told.
 async fn work(engine: Arc<aura_engine::Engine>, watched: AsyncFd<OwnedFd>) {
-    while let Ok(mut ready) = watched.readable().await {
-        loop {
-            match engine.poll() {
-                Ok(0) => break ready.clear_ready(),
+    let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
+    let flushing = Flushing::begin(engine, waker);
+    poll_fn(|context| step(&flushing.engine, &watched, context)).await;
+}
+
+/// Whether this task was woken because something was submitted or because something completed, it
+/// looks after both.
+fn step(
+    engine: &aura_engine::Engine,
+    watched: &AsyncFd<OwnedFd>,
+    context: &mut Context<'_>,
+) -> Poll<()> {
+    loop {
+        let ready = watched.poll_read_ready(context);
+        match engine.poll() {
+            Ok(0) => {}
+            Ok(_) => {
                 // A bounded amount each time, so that other tasks get their turn.
-                Ok(_) => tokio::task::yield_now().await,
-                Err(_) => return, // A fatal error, which the log has told.
+                context.waker().wake_by_ref();
+                return Poll::Pending;
             }
+            Err(_) => return Poll::Ready(()),
         }
+        match ready {
+            Poll::Ready(Ok(mut ready)) => ready.clear_ready(),
+            Poll::Ready(Err(_)) => return Poll::Ready(()),
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+}
+
+/// While this lives the task is told of submissions. It lives as long as the task: the runtime may end
+/// before the driver is dropped.
+struct Flushing {
+    engine: Arc<aura_engine::Engine>,
+    waker: Waker,
+}
+
+impl Flushing {
+    fn begin(engine: Arc<aura_engine::Engine>, waker: Waker) -> Self {
+        engine.set_flusher(waker.clone());
+        Self { engine, waker }
+    }
+}
+
+impl Drop for Flushing {
+    fn drop(&mut self) {
+        self.engine.remove_flusher(&self.waker);
     }
 }
 

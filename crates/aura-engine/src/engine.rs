@@ -15,6 +15,7 @@ use crate::directory;
 use crate::drive::Drivers;
 use crate::error::{Error, Result};
 use crate::files::Leftovers;
+use crate::flusher::Flusher;
 use crate::gate::Gate;
 use crate::lock::Door;
 use crate::log::say;
@@ -61,6 +62,7 @@ pub struct Engine<B: Backend = Ring> {
     closing: AtomicBool,
     pub(crate) stopping: AtomicBool,
     pub(crate) bed: Bed,
+    pub(crate) flusher: Flusher,
     pub(crate) pool: Pool,
     pub(crate) slabs: Arc<Slabs>,
     config: Config,
@@ -113,6 +115,7 @@ impl<B: Backend> Engine<B> {
             closing: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             bed: Bed::new()?,
+            flusher: Flusher::default(),
             pool: make_pool(config, slabs.clone())?,
             slabs: slabs.clone(),
             config: config.clone(),

@@ -9,6 +9,7 @@
 //! | `submit`, `batch`, `select` | the way in: choosing a ring, slots, batches, cancelling |
 //! | `poll`, `account` | the way out: processing completions |
 //! | `wait`, `sleep` | waiting for them, the event loop; sleeping in the kernel and waking |
+//! | `flusher` | who hands over while the application sleeps in a loop of its own |
 //! | `room`, `repeat` | room for a submission at the limit; operations that have to be repeated |
 //! | `attention` | how submitters and a sleeping poller do not miss each other |
 //! | `slot`, `slots`, `tenant`, `handle`, `directory` | where an operation lives, and the names it has |
@@ -37,6 +38,7 @@ mod engine;
 mod error;
 mod explain;
 mod files;
+mod flusher;
 mod gate;
 mod handle;
 #[cfg(feature = "internals")]

@@ -7,7 +7,7 @@
 //! what is in flight is the difference of two of them. Everybody may read them.
 
 use std::io;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use aura_histogram::LatencyHistogram;
@@ -100,22 +100,27 @@ pub(crate) struct PushEnd {
 /// (a test repeats that: `a_failure_that_repeating_does_not_mend_is_reported`, optimised). Relaxed
 /// loads and stores cost the same.
 #[derive(Debug, Default)]
-pub(crate) struct Batched(AtomicU32);
+pub(crate) struct Batched {
+    count: AtomicU32,
+    /// The flusher was told of them.
+    told: AtomicBool,
+}
 
 impl Batched {
     #[inline]
     pub(crate) fn get(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed)
     }
 
     #[inline]
     pub(crate) fn set(&self, count: u32) {
-        self.0.store(count, Ordering::Relaxed);
+        self.count.store(count, Ordering::Relaxed);
+        self.told.store(false, Ordering::Relaxed);
     }
 
     #[inline]
     pub(crate) fn add(&self, count: u32) {
-        self.set(self.get() + count);
+        self.count.store(self.get() + count, Ordering::Relaxed);
     }
 
     /// Sets it to zero and returns what it was: the caller takes responsibility for as many.
@@ -124,6 +129,11 @@ impl Batched {
         let count = self.get();
         self.set(0);
         count
+    }
+
+    /// Whether the flusher has to be told of them, which the caller does then.
+    pub(crate) fn begin_telling(&self) -> bool {
+        !self.told.swap(true, Ordering::Relaxed)
     }
 }
 

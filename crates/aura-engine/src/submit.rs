@@ -232,14 +232,28 @@ impl<B: Backend> Engine<B> {
     #[inline]
     pub(crate) fn leave(&self, index: usize, end: Guard<'_, PushEnd>) {
         let threshold = self.rings[index].submission.batch_threshold.load(Ordering::Relaxed);
+        let is_full = end.batched.get() >= threshold;
         // Read after the ring was marked: see `attention`.
-        if end.batched.get() >= threshold || self.attention.nobody_else_submits() {
+        if is_full || self.attention.nobody_else_submits() {
+            if !is_full && self.flusher.is_there() && !self.attention.is_parked() {
+                self.leave_to_flusher(end);
+                return;
+            }
             let queued = end.batched.take();
             drop(end);
             self.hand_over(index, queued);
             if self.attention.is_deaf_to(index) {
                 self.wake();
             }
+        }
+    }
+
+    #[cold]
+    fn leave_to_flusher(&self, end: Guard<'_, PushEnd>) {
+        let has_to_be_told = end.batched.begin_telling();
+        drop(end);
+        if has_to_be_told {
+            self.flusher.wake();
         }
     }
 
