@@ -16,7 +16,9 @@
 //! The same goes for an application that sleeps on the poll descriptor, and for the end of the
 //! callbacks that submissions were left to.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::primitive::{AtomicBool, AtomicU32, AtomicU64};
 
 /// What completions a sleeping poller hears of.
 #[derive(Clone, Copy, Debug)]

@@ -11,11 +11,12 @@
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::lock::thread_token;
+use crate::primitive::{AtomicBool, AtomicU32, AtomicUsize, Condvar, Mutex};
 
 const NOBODY: usize = 0;
 

@@ -13,7 +13,7 @@
 //! | `room`, `repeat` | room for a submission at the limit; operations that have to be repeated |
 //! | `attention` | how submitters and a sleeping poller do not miss each other |
 //! | `slot`, `slots`, `tenant`, `handle`, `directory` | where an operation lives, and the names it has |
-//! | `awaited`, `parked`, `drive` | operations for futures; their queue at the limit; who polls |
+//! | `awaited`, `parked`, `drive`, `flag` | operations for futures; their queue at the limit; who polls, and for what |
 //! | `ring`, [`backend`] | one ring; the interface to the kernel |
 //! | `resources`, `files`, `slabs` | registered buffers, files, and memory of the pool |
 //! | `tuner`, `decisions` | the controller at work; what it decided |
@@ -22,7 +22,7 @@
 //! | `settings` | what can be changed while it runs |
 //! | `shutdown` | the end |
 //! | `explain` | words for `EINVAL` from direct I/O |
-//! | `lock`, `gate`, `mapping`, `clock`, [`log`], `error` | tools |
+//! | `lock`, `gate`, `primitive`, `mapping`, `clock`, [`log`], `error` | tools |
 
 mod account;
 mod attention;
@@ -39,6 +39,7 @@ mod error;
 mod explain;
 mod files;
 mod flusher;
+mod flag;
 mod gate;
 mod handle;
 #[cfg(feature = "internals")]
@@ -51,6 +52,7 @@ mod metrics;
 mod op;
 mod parked;
 mod poll;
+mod primitive;
 mod repeat;
 mod resources;
 mod ring;
@@ -80,11 +82,11 @@ pub use batch::{BatchItem, PartlyTaken};
 pub use config::{Config, RingSelect};
 pub use decisions::DecisionRecord;
 pub use directory::{request_cancel, request_info, request_is_pending};
-pub use drive::Flag;
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use explain::Misalignment;
 pub use files::FilePlace;
+pub use flag::Flag;
 pub use handle::{Handle, MAX_RINGS};
 pub use op::{MAX_IOVECS, MAX_TRANSFER_BYTES, Memory, Op, OpKind, Target};
 pub use poll::in_callback_context;

@@ -21,9 +21,9 @@ use rustix::io::Errno;
 
 use crate::attention::Ears;
 use crate::backend::Backend;
-use crate::drive::Flag;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::flag::Flag;
 use crate::handle::Label;
 use crate::poll::Poller;
 use crate::ring::{HandedOver, is_temporary};

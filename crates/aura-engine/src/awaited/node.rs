@@ -6,11 +6,12 @@
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use super::Cargo;
 use crate::Completion;
+use crate::primitive::{AtomicPtr, AtomicU8, spin_loop};
 use crate::tenant::Tenant;
 
 /// What the poller writes to.
@@ -78,7 +79,7 @@ fn take(word: &AtomicPtr<()>) -> *mut () {
     loop {
         let present = word.load(Ordering::Relaxed);
         if present.addr() == LOCKED {
-            std::hint::spin_loop();
+            spin_loop();
         } else if word
             .compare_exchange_weak(present, taken, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
