@@ -231,9 +231,15 @@ impl Kernel {
                     return Some(Ok(Wake::Interrupted));
                 }
                 state.take(ledger, ring);
+                if !state.rings[ring].queued.is_empty() {
+                    return Some(Ok(Wake::Ready)); // Sleeps only if it took everything.
+                }
                 if state.rings[ring].visible == 0 && state.plan.has(Fault::Interludes) {
                     return None;
                 }
+            }
+            if is_back && !may_end {
+                state.look_at_sleeper(ledger, ring);
             }
             let soonest = state.rings[ring].soonest();
             if let Some(soonest) = soonest {
@@ -288,6 +294,21 @@ impl Kernel {
 impl State {
     fn faulty(&mut self, fault: Fault, percent: usize) -> bool {
         self.plan.has(fault) && !self.calm && !self.interlude && self.rng.chance(percent)
+    }
+
+    /// Other threads did something while the poller sleeps in a ring: it must hear of it.
+    fn look_at_sleeper(&self, ledger: &Ledger, sleeps_in: usize) {
+        let wakes =
+            self.rings[sleeps_in].live.iter().any(|live| live.poll.is_some_and(is_readable));
+        for (index, ring) in self.rings.iter().enumerate() {
+            if !ring.queued.is_empty() && !wakes {
+                ledger.violation(format!("ring {index}: queued while the poller sleeps"));
+            }
+            let works = ring.live.iter().any(|live| live.serial.is_some());
+            if works && index != sleeps_in && !wakes {
+                ledger.violation(format!("the poller sleeps in {sleeps_in}, deaf to ring {index}"));
+            }
+        }
     }
 
     /// Makes a mistake now and then.
