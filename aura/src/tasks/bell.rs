@@ -15,9 +15,11 @@
 //! that a bit which the task does not find has woken it, or will.
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use super::primitive::{AtomicBool, AtomicU64};
 
 const BITS: usize = 64;
 
@@ -46,7 +48,7 @@ struct Block {
     house: &'static House,
 }
 
-const _: () = assert!(align_of::<Block>() == BITS && size_of::<Block>() == BITS);
+const _: () = assert!(align_of::<Block>() == BITS);
 
 /// Houses that no set uses.
 static EMPTY_HOUSES: Mutex<Vec<&'static House>> = Mutex::new(Vec::new());

@@ -2,6 +2,11 @@
 
 mod bell;
 
+/// The atomics of the bells, by a name of their own: `tests/models` has loom's there.
+mod primitive {
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicU64};
+}
+
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
