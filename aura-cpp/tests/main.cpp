@@ -9,7 +9,8 @@ namespace {
 
 std::atomic<long> counted{0};
 
-void *counting(std::size_t bytes) {
+// Not inlined: compilers would see malloc() meet operator delete, and warn.
+[[gnu::noinline]] void *counting(std::size_t bytes) {
   counted.fetch_add(1, std::memory_order_relaxed);
   void *memory = std::malloc(bytes == 0 ? 1 : bytes);
   if (memory == nullptr) {
@@ -18,14 +19,16 @@ void *counting(std::size_t bytes) {
   return memory;
 }
 
+[[gnu::noinline]] void release(void *memory) noexcept { std::free(memory); }
+
 } // namespace
 
 void *operator new(std::size_t bytes) { return counting(bytes); }
 void *operator new[](std::size_t bytes) { return counting(bytes); }
-void operator delete(void *memory) noexcept { std::free(memory); }
-void operator delete[](void *memory) noexcept { std::free(memory); }
-void operator delete(void *memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void *memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void *memory) noexcept { release(memory); }
+void operator delete[](void *memory) noexcept { release(memory); }
+void operator delete(void *memory, std::size_t) noexcept { release(memory); }
+void operator delete[](void *memory, std::size_t) noexcept { release(memory); }
 
 long allocations() { return counted.load(std::memory_order_relaxed); }
 

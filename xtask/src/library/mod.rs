@@ -1,4 +1,4 @@
-//! The C library: building, installing, trying it out, and its manual pages.
+//! The C library and the C++ layer: building, installing, trying them out, manual pages.
 //!
 //! | module | what lives there |
 //! | --- | --- |
@@ -7,10 +7,12 @@
 //! | `header`, `man` | reading aura.h; manual pages from it |
 //! | `suite`, `consumers` | tests, examples, and projects that use an installed prefix |
 //! | `servers` | exporters, tried on what they export to |
+//! | `cpp` | the same for the C++ layer |
 //! | `verdicts` | how those are counted, and tools that may be missing |
 
 mod build;
 mod consumers;
+mod cpp;
 mod header;
 pub(crate) mod install;
 mod man;
@@ -38,6 +40,12 @@ enum Which {
     Test(Quick),
     /// The examples in C, likewise
     Examples(Quick),
+    /// The C++ headers alone, without exceptions, what must not compile, the code of docs/cpp.md
+    CppCheck,
+    /// The test suite in C++: compilers, standards, sanitizers, valgrind; --quick for one of them
+    CppTest(Quick),
+    /// The examples in C++, likewise
+    CppExamples(Quick),
     /// Projects that find the library by pkg-config and CMake, in an installed and in a moved prefix
     Consumers,
     /// The bindings of aura-sys, on the real library
@@ -60,6 +68,9 @@ pub(crate) fn run(library: &Library) -> Outcome {
         Which::Check => suite::check(&bench, &mut verdicts),
         Which::Test(Quick { quick }) => suite::test(&bench, *quick, &mut verdicts),
         Which::Examples(Quick { quick }) => suite::examples(&bench, *quick, &mut verdicts)?,
+        Which::CppCheck => cpp::check(&bench, &mut verdicts),
+        Which::CppTest(Quick { quick }) => cpp::test(&bench, *quick, &mut verdicts),
+        Which::CppExamples(Quick { quick }) => cpp::examples(&bench, *quick, &mut verdicts)?,
         Which::Consumers => consumers::run_all(&bench, &mut verdicts)?,
         Which::Abi => return abi(&bench),
         Which::Servers => return servers::run(&bench),

@@ -44,7 +44,7 @@ pub(super) fn compiler(name: &str) -> Result<Command, String> {
 }
 
 /// Arguments that link with what is in the prefix.
-fn link(prefix: &Path, link: Link) -> Vec<String> {
+pub(super) fn link(prefix: &Path, link: Link) -> Vec<String> {
     let lib = prefix.join("lib").display().to_string();
     match link {
         Link::Shared => vec![format!("-L{lib}"), "-laura".into(), format!("-Wl,-rpath,{lib}")],
@@ -52,11 +52,12 @@ fn link(prefix: &Path, link: Link) -> Vec<String> {
     }
 }
 
-fn sources(folder: &str) -> Result<Vec<PathBuf>, Failure> {
+/// Files of a folder with an extension, in order.
+pub(super) fn sources(folder: &str, extension: &str) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     for entry in fs::read_dir(cargo::workspace_root().join(folder))? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "c") {
+        if path.extension().is_some_and(|found| found == extension) {
             found.push(path);
         }
     }
@@ -260,7 +261,7 @@ pub(super) fn test(bench: &Bench, quick: bool, verdicts: &mut Verdicts) {
         };
         let name = format!("suite, {compiler} {standard}, {link:?}{with}");
         let file = bench.folder.join(format!("suite-{compiler}-{link:?}-{}", flags.len()));
-        let case = sources("aura-ffi/tests/c")
+        let case = sources("aura-ffi/tests/c", "c")
             .and_then(|sources| build(bench, &file, compiler, standard, *link, flags, &sources))
             .and_then(|built| match built {
                 Some(reason) => Ok(Verdict::Skipped(reason)),
@@ -298,7 +299,7 @@ fn build(
     Ok(None)
 }
 
-fn execute(file: &Path, valgrind: bool, folder: &Path) -> Case {
+pub(super) fn execute(file: &Path, valgrind: bool, folder: &Path) -> Case {
     let mut command = if valgrind {
         if let Err(reason) = program("valgrind", "valgrind") {
             return Ok(Verdict::Skipped(reason));
@@ -335,7 +336,7 @@ pub(super) fn example(bench: &Bench, stem: &str) -> Result<PathBuf, Failure> {
 /// Every example, as it comes and under the sanitizers and valgrind.
 pub(super) fn examples(bench: &Bench, quick: bool, verdicts: &mut Verdicts) -> Result<(), Failure> {
     let asan: &[&str] = &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-    for source in sources("aura-ffi/examples")? {
+    for source in sources("aura-ffi/examples", "c")? {
         let stem = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         for (with, flags, link, valgrind) in [
             ("shared", &[][..], Link::Shared, false),
