@@ -83,7 +83,7 @@ TEST_CASE("when_any gives the first and stops the others") {
 }
 
 TEST_CASE("stopping reaches what tasks await, however deep") {
-  Engine engine(small());
+  Engine engine(shared()); // The timer is another thread.
   const Silence pipe;
   const auto deep = [](Engine &io, int fd) -> Task<ssize_t> {
     const auto inner = co_await when_any(silence(io, fd), silence(io, fd));
@@ -102,7 +102,7 @@ TEST_CASE("stopping reaches what tasks await, however deep") {
 }
 
 TEST_CASE("a timeout is kept, or not noticed") {
-  Engine engine(small());
+  Engine engine(shared()); // The timer is another thread.
   const Fd file(scratch_file(64));
   const Silence pipe;
   CHECK(sync_wait(engine, timeout(1min, value_at(engine, file, 5))) == 5);

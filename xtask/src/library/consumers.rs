@@ -35,10 +35,29 @@ int main(void) {
 }
 ";
 
+/// The same for C++, with a coroutine.
+const PROGRAM_CPP: &str = "\
+#include <aura.hpp>
+#include <cstring>
+
+static aura::Task<bool> is_elf(aura::Engine &engine) {
+  const int fd = co_await engine.async_openat(AT_FDCWD, \"/proc/self/exe\", O_RDONLY, 0);
+  char magic[4] = {};
+  const ssize_t bytes = co_await engine.async_read(fd, magic, sizeof magic, 0);
+  co_await engine.async_close(fd);
+  co_return bytes == 4 && std::memcmp(magic, \"\\177ELF\", 4) == 0;
+}
+
+int main() {
+  aura::Engine engine;
+  return aura::sync_wait(engine, is_elf(engine)) && aura::version_int() == AURA_VERSION ? 0 : 2;
+}
+";
+
 /// Uses each target; `AURA_FROM_SOURCE` decides where they come from.
 const CMAKE: &str = "\
 cmake_minimum_required(VERSION 3.16)
-project(consumer C)
+project(consumer C CXX)
 if(AURA_FROM_SOURCE)
   add_subdirectory(\"${AURA_FROM_SOURCE}\" aura)
 else()
@@ -50,6 +69,9 @@ foreach(kind aura static)
   target_link_libraries(consumer-${kind} PRIVATE aura::${kind})
   add_test(NAME ${kind} COMMAND consumer-${kind})
 endforeach()
+add_executable(consumer-cpp consumer.cpp)
+target_link_libraries(consumer-cpp PRIVATE aura::cpp)
+add_test(NAME cpp COMMAND consumer-cpp)
 ";
 
 pub(super) fn run_all(bench: &Bench, verdicts: &mut Verdicts) -> Result<(), Failure> {
@@ -59,10 +81,16 @@ pub(super) fn run_all(bench: &Bench, verdicts: &mut Verdicts) -> Result<(), Fail
     let project = bench.folder.join("consumer");
     fs::create_dir_all(&project)?;
     fs::write(project.join("consumer.c"), PROGRAM)?;
+    fs::write(project.join("consumer.cpp"), PROGRAM_CPP)?;
     fs::write(project.join("CMakeLists.txt"), CMAKE)?;
     for (where_, prefix) in [("installed", &bench.prefix), ("moved", &moved)] {
-        verdicts.add(&format!("pkg-config, shared, {where_}"), pkg_config(&project, prefix, false));
-        verdicts.add(&format!("pkg-config, static, {where_}"), pkg_config(&project, prefix, true));
+        let languages = [("C", C), ("C++", CPP)];
+        for (language, compile) in languages {
+            let name = format!("pkg-config, {language}, {where_}");
+            verdicts.add(&name, pkg_config(&project, prefix, compile, false));
+            let name = format!("pkg-config, {language}, static, {where_}");
+            verdicts.add(&name, pkg_config(&project, prefix, compile, true));
+        }
         verdicts.add(&format!("find_package, {where_}"), find_package(&project, prefix));
     }
     verdicts.add("add_subdirectory", add_subdirectory(&project));
@@ -72,8 +100,15 @@ pub(super) fn run_all(bench: &Bench, verdicts: &mut Verdicts) -> Result<(), Fail
     Ok(())
 }
 
-fn pkg_config(project: &Path, prefix: &Path, is_static: bool) -> Case {
-    if let Err(reason) = program("pkg-config", "pkg-config") {
+/// Compiler, what it is told, and the source.
+type Compile = (&'static str, &'static [&'static str], &'static str);
+const C: Compile = ("cc", &[], "consumer.c");
+const CPP: Compile = ("g++", &["-std=c++20"], "consumer.cpp");
+
+fn pkg_config(project: &Path, prefix: &Path, compile: Compile, is_static: bool) -> Case {
+    let (compiler, flags, source) = compile;
+    let tools = program("pkg-config", "pkg-config").and(program(compiler, "g++"));
+    if let Err(reason) = tools {
         return Ok(Verdict::Skipped(reason));
     }
     let mut question = Command::new("pkg-config");
@@ -85,10 +120,11 @@ fn pkg_config(project: &Path, prefix: &Path, is_static: bool) -> Case {
     }
     let answer = String::from_utf8(output.stdout)?;
     let program = project.join("by-pkg-config");
-    run(Command::new("cc")
+    run(Command::new(compiler)
         .args(STRICT)
+        .args(flags)
         .args(is_static.then_some("-static"))
-        .arg(project.join("consumer.c"))
+        .arg(project.join(source))
         .args(answer.split_whitespace())
         .arg("-o")
         .arg(&program))?;
@@ -115,7 +151,7 @@ fn add_subdirectory(project: &Path) -> Case {
 }
 
 fn cmake(project: &Path, name: &str, definitions: &[String]) -> Case {
-    if let Err(reason) = program("cmake", "cmake") {
+    if let Err(reason) = program("cmake", "cmake").and(program("g++", "g++")) {
         return Ok(Verdict::Skipped(reason));
     }
     let build = project.join(format!("build-{name}"));
@@ -126,6 +162,7 @@ fn cmake(project: &Path, name: &str, definitions: &[String]) -> Case {
         .arg("-B")
         .arg(&build)
         .arg("-DCMAKE_C_FLAGS=-Wall -Wextra -Werror")
+        .arg("-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror")
         .args(definitions))?;
     run(Command::new("cmake").arg("--build").arg(&build))?;
     run(Command::new("ctest").args(["--output-on-failure", "--test-dir"]).arg(&build))?;

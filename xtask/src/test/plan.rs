@@ -93,6 +93,7 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
         },
         Step::cargo("bindings of aura.h", ["xtask", "codegen", "--check"]),
         Step { unavailable: no_c_compiler, ..library("test", quick) },
+        Step { unavailable: no_cpp_compiler, ..library("cpp-test", quick) },
     ];
     if quick {
         return steps;
@@ -100,6 +101,8 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
     let others =
         ["check", "abi", "examples", "consumers", "servers"].map(|what| library(what, false));
     steps.extend(others.map(|step| Step { unavailable: no_c_compiler, ..step }));
+    let others = ["cpp-check", "cpp-examples"].map(|what| library(what, false));
+    steps.extend(others.map(|step| Step { unavailable: no_cpp_compiler, ..step }));
     let packages = metadata.workspace_packages();
     let gates = ["--package", "aura-aimd", "--package", "aura-sim", "--all-features", "--tests"];
     steps.push(tests("gates of the controller", &gates));
@@ -246,10 +249,18 @@ fn no_rustfmt() -> Option<String> {
 }
 
 fn no_c_compiler() -> Option<String> {
-    let mut question = Command::new("gcc");
+    no_compiler("gcc")
+}
+
+fn no_cpp_compiler() -> Option<String> {
+    no_compiler("gcc").or_else(|| no_compiler("g++"))
+}
+
+fn no_compiler(name: &str) -> Option<String> {
+    let mut question = Command::new(name);
     question.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     let is_there = question.status().is_ok_and(|status| status.success());
-    (!is_there).then(|| "no gcc here: apt-get install gcc".into())
+    (!is_there).then(|| format!("no {name} here: apt-get install {name}"))
 }
 
 fn no_clippy() -> Option<String> {
