@@ -10,12 +10,15 @@
 //! | --- | --- |
 //! | `batch` | the same job in batches that are awaited as one |
 //! | `c_callback` | the same job as the callbacks, through the C interface |
+//! | `cpp_coroutine` | the same job through the C++ layer, with coroutines |
 //! | `future` | the same job through files, owned buffers and futures |
 //! | `two_threads` | the same job on two threads, which share an engine |
 //! | `results` | medians, the table and the JSON |
 
 mod batch;
 mod c_callback;
+#[cfg(has_cpp)]
+mod cpp_coroutine;
 mod future;
 mod results;
 mod two_threads;
@@ -176,6 +179,16 @@ fn rows(subject: &Subject, settings: Settings) -> Result<Vec<Named>, Error> {
         named("raw-two-threads", "raw-two-threads", RawPair::new(subject, settings)?),
         named("two-threads", "raw-two-threads", TwoThreads::new(subject, settings)?),
     ]);
+    #[cfg(has_cpp)]
+    {
+        let cpp = |mode| cpp_coroutine::CppCoroutines::new(mode, subject, settings);
+        rows.extend([
+            named("cpp-coroutine-single", "raw-plain", cpp(Mode::Single)?),
+            named("cpp-coroutine-default", "raw-plain", cpp(Mode::Default)?),
+        ]);
+    }
+    #[cfg(not(has_cpp))]
+    println!("skipped: cpp-coroutine: no C++20 compiler when this was built: apt-get install g++");
     Ok(rows)
 }
 
