@@ -84,7 +84,8 @@ private:
       if (alarms_.empty()) {
         changed_.wait(lock);
       } else if (const auto next = alarms_.begin(); Clock::now() < next->first) {
-        changed_.wait_until(lock, next->first);
+        const Clock::time_point when = next->first; // The alarm may be removed while this sleeps.
+        changed_.wait_until(lock, when);
       } else {
         ring(lock, *next->second);
       }
