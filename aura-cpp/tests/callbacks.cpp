@@ -222,8 +222,8 @@ TEST_CASE("destroying an engine delivers what is in flight") {
   CHECK(calls == 16);
 }
 
-TEST_CASE("an event loop of one's own, and one on a thread") {
-  Engine engine(shared());
+TEST_CASE("an event loop of one's own, and one on a thread" * doctest::test_suite("threads")) {
+  Engine engine(small());
   const Fd file(scratch_file(64));
   char byte;
   int calls = 0;

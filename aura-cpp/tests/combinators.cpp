@@ -82,8 +82,8 @@ TEST_CASE("when_any gives the first and stops the others") {
   CHECK_THROWS_AS(sync_wait(engine, when_any(std::vector<Task<>>())), std::invalid_argument);
 }
 
-TEST_CASE("stopping reaches what tasks await, however deep") {
-  Engine engine(shared()); // The timer is another thread.
+TEST_CASE("stopping reaches what tasks await, however deep" * doctest::test_suite("threads")) {
+  Engine engine(small());
   const Silence pipe;
   const auto deep = [](Engine &io, int fd) -> Task<ssize_t> {
     const auto inner = co_await when_any(silence(io, fd), silence(io, fd));
@@ -101,8 +101,8 @@ TEST_CASE("stopping reaches what tasks await, however deep") {
   CHECK(told);
 }
 
-TEST_CASE("a timeout is kept, or not noticed") {
-  Engine engine(shared()); // The timer is another thread.
+TEST_CASE("a timeout is kept, or not noticed" * doctest::test_suite("threads")) {
+  Engine engine(small());
   const Fd file(scratch_file(64));
   const Silence pipe;
   CHECK(sync_wait(engine, timeout(1min, value_at(engine, file, 5))) == 5);
@@ -140,8 +140,8 @@ TEST_CASE("a scope joins what was spawned") {
   sync_wait(engine, stopped.join()); // Being stopped is no failure.
 }
 
-TEST_CASE("coroutines go to other threads and back") {
-  Engine engine(shared());
+TEST_CASE("coroutines go to other threads and back" * doctest::test_suite("threads")) {
+  Engine engine(small());
   const Fd file(scratch_file(64));
   std::vector<std::thread> threads;
   auto executor = [&](std::coroutine_handle<> f) { threads.emplace_back([f] { f.resume(); }); };
@@ -156,8 +156,8 @@ TEST_CASE("coroutines go to other threads and back") {
   threads[0].join();
 }
 
-TEST_CASE("sync_wait with a poller elsewhere, and where it cannot be") {
-  Engine engine(shared());
+TEST_CASE("sync_wait with a poller elsewhere, and where it cannot be" * doctest::test_suite("threads")) {
+  Engine engine(small());
   const Fd file(scratch_file(64));
   std::thread poller([&] { engine.run(); });
   CHECK(sync_wait(value_at(engine, file, 4)) == 4);

@@ -17,9 +17,9 @@ long repetitions(long many) {
 
 } // namespace
 
-TEST_CASE("stop against completion: every operation ends once") {
+TEST_CASE("stop against completion: every operation ends once" * doctest::test_suite("threads")) {
   const long races = repetitions(100000);
-  Engine engine(shared());
+  Engine engine(small());
   const Fd file(scratch_file(4096));
   std::atomic<std::stop_source *> victim = nullptr;
   std::atomic<bool> over = false, is_stopping = false;
@@ -54,9 +54,9 @@ TEST_CASE("stop against completion: every operation ends once") {
   MESSAGE(cancelled, " of ", races, " were cancelled");
 }
 
-TEST_CASE("coroutines of several threads, completed on one, at the limit") {
+TEST_CASE("coroutines of several threads, completed on one, at the limit" * doctest::test_suite("threads")) {
   const int rounds = static_cast<int>(repetitions(2000));
-  Engine engine(shared(8));
+  Engine engine(small(8));
   const Fd file(scratch_file(4096));
   std::thread poller([&] { engine.run(); });
   std::atomic<long> done = 0;
@@ -83,9 +83,9 @@ TEST_CASE("coroutines of several threads, completed on one, at the limit") {
   CHECK(done == 3L * 20 * (rounds / 20));
 }
 
-TEST_CASE("several threads stop and complete at the limit") {
+TEST_CASE("several threads stop and complete at the limit" * doctest::test_suite("threads")) {
   const int rounds = static_cast<int>(repetitions(2000));
-  Engine engine(shared(2));
+  Engine engine(small(2));
   const Fd file(scratch_file(4096));
   std::thread poller([&] { engine.run(); });
   std::vector<std::thread> threads;

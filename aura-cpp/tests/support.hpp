@@ -88,11 +88,6 @@ inline bool is_slow() {
   return std::getenv("AURA_UNDER_VALGRIND") != nullptr;
 }
 
-/// An engine that one thread polls while others go on: valgrind holds up all threads while one sleeps in the only ring.
-inline aura::Options shared(int depth = 64) {
-  return std::getenv("AURA_UNDER_VALGRIND") != nullptr ? small(depth).ring_count(2) : small(depth);
-}
-
 /// Calls of operator new since the program began, on all threads.
 long allocations();
 

@@ -60,7 +60,7 @@ protected:
         return over(-errno);
       }
     }
-    return begin_from_outside(inherited);
+    return begin_from_outside(inherited, can_stop);
   }
 
   /// The result; from here on the operation counts as never begun.
@@ -113,7 +113,7 @@ private:
   }
 
   /// The completion may come at any time, or there is no room.
-  [[gnu::cold, gnu::noinline]] bool begin_from_outside(const std::stop_token *inherited) noexcept {
+  [[gnu::cold, gnu::noinline]] bool begin_from_outside(const std::stop_token *inherited, bool can_stop) noexcept {
     state_.store(State::starting, std::memory_order_release);
     bool waits = core_->queue.any();
     int err = 0;
@@ -127,7 +127,9 @@ private:
     if (err != 0) {
       return over(-err);
     }
-    heed(inherited);
+    if (can_stop) {
+      heed(inherited);
+    }
     return state_.exchange(State::suspended, std::memory_order_acq_rel) == State::starting;
   }
 
