@@ -38,8 +38,8 @@ mod engine;
 mod error;
 mod explain;
 mod files;
-mod flusher;
 mod flag;
+mod flusher;
 mod gate;
 mod handle;
 #[cfg(feature = "internals")]
