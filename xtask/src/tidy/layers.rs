@@ -54,7 +54,8 @@ fn violation(edge: &Edge) -> Option<Finding> {
 /// The workspace packages that a package may know, or `None` if the package has no layer.
 fn may_know(package: &str) -> Option<&'static [&'static str]> {
     Some(match package {
-        "xtask" | "aura-codegen" => &[],
+        // The models know source files, not packages.
+        "xtask" | "aura-codegen" | "aura-models" => &[],
         "aura-aimd" => &["aura-sim"], // Its tests only, which the simulator in turn is made for.
         leaf if LEAVES.contains(&leaf) => &[],
         "aura-sim" => &["aura-aimd"],

@@ -8,7 +8,6 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32 as Count, Ordering};
 
-use loom::cell::UnsafeCell as Watched;
 use loom::thread;
 
 use super::Cargo;
@@ -26,7 +25,7 @@ struct Freight {
 }
 
 /// Memory that loom watches.
-struct Data(Watched<u32>);
+struct Data(loom::cell::UnsafeCell<u32>);
 
 // SAFETY: loom makes sure that it is one thread's at a time.
 unsafe impl Sync for Data {}
@@ -108,7 +107,7 @@ impl Poller {
         Self {
             abandoned: Arc::default(),
             dropped: Arc::default(),
-            data: Arc::new(Data(Watched::new(0))),
+            data: Arc::new(Data(loom::cell::UnsafeCell::new(0))),
         }
     }
 

@@ -3,7 +3,6 @@
 //! Its time passes when it is entered, reaped from, or slept in. Nothing here touches files: an
 //! operation's descriptor says which one of the [`Ledger`]'s it is.
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
@@ -13,12 +12,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::ledger::{LEN, Ledger};
 use super::plan::{Defect, Fault, Plan};
+use super::ring::{Live, Posted, RingState};
 use super::rng::Rng;
 use crate::raw::{is_linked, label_of};
 
 /// Descriptors of operations; the number of the operation is added. No real descriptor is as high.
 pub(super) const FIRST_FD: i32 = 1 << 24;
-/// What `thread` ends with so many fruitless looks in a row is a poller that waits for nothing.
+/// A poller that has looked in vain so many times waits for nothing.
 const FRUITLESS_MAX: u32 = 20_000;
 
 #[derive(Debug)]
@@ -41,46 +41,6 @@ struct State {
     calm: bool,
     fruitless: u32,
     next_id: u64,
-}
-
-#[derive(Debug)]
-struct RingState {
-    entries: usize,
-    completions_max: usize,
-    tick: u64,
-    queued: VecDeque<Sqe>,
-    live: Vec<Live>,
-    posted: VecDeque<Posted>,
-    /// How many of them are in the queue; the rest has overflown.
-    visible: usize,
-    /// Memory that an operation's completion should have freed, and did not: see `CompleteEarly`.
-    late_writes: Vec<usize>,
-}
-
-/// An operation at work.
-#[derive(Debug)]
-struct Live {
-    id: u64,
-    label: u64,
-    /// Its number, if it is the application's.
-    serial: Option<usize>,
-    /// The descriptor that it waits for.
-    poll: Option<i32>,
-    ready_at: u64,
-    result: i32,
-    /// The result is the operation's own.
-    own: bool,
-    hangs: bool,
-    /// It waits for this one.
-    after: Option<u64>,
-    thread: u8,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Posted {
-    cqe: Cqe,
-    serial: Option<usize>,
-    own: bool,
 }
 
 fn error<T>(errno: i32) -> io::Result<T> {
@@ -112,16 +72,8 @@ impl Kernel {
         self.with(|state, _| {
             let entries = entries.next_power_of_two() as usize;
             let tiny = state.plan.has(Fault::Overflow);
-            state.rings.push(RingState {
-                entries,
-                completions_max: if tiny { 2 } else { 2 * entries },
-                tick: 0,
-                queued: VecDeque::new(),
-                live: Vec::new(),
-                posted: VecDeque::new(),
-                visible: 0,
-                late_writes: Vec::new(),
-            });
+            let completions_max = if tiny { 2 } else { 2 * entries };
+            state.rings.push(RingState::new(entries, completions_max));
             state.rings.len() - 1
         })
     }
@@ -477,23 +429,6 @@ impl State {
             live.result = 1;
             self.complete(ledger, ring, live);
         }
-    }
-}
-
-impl RingState {
-    fn is_ready(&self, at: usize) -> bool {
-        let live = &self.live[at];
-        !live.hangs && live.after.is_none() && live.ready_at <= self.tick
-    }
-
-    fn soonest(&self) -> Option<u64> {
-        let ends = |live: &&Live| !live.hangs && live.after.is_none();
-        self.live.iter().filter(ends).map(|live| live.ready_at).min()
-    }
-
-    /// Who enters gets what has overflown, as far as there is room.
-    fn show_all(&mut self) {
-        self.visible = self.posted.len().min(self.completions_max);
     }
 }
 

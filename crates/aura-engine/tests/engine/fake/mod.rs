@@ -11,7 +11,7 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | `plan` | what is played: the seed, the faults; making a lost game smaller |
-//! | `kernel`, `backend` | the fake kernel; as the engine sees it |
+//! | `kernel`, `ring`, `backend` | the fake kernel; one ring of it; as the engine sees it |
 //! | `player` | the application |
 //! | `ledger` | the oracle |
 
@@ -20,6 +20,7 @@ mod kernel;
 mod ledger;
 mod plan;
 mod player;
+mod ring;
 mod rng;
 
 use std::sync::atomic::{AtomicU64, Ordering};
