@@ -256,7 +256,8 @@ impl State {
             if !ring.queued.is_empty() && !wakes {
                 ledger.violation(format!("ring {index}: queued while the poller sleeps"));
             }
-            let works = ring.live.iter().any(|live| live.serial.is_some());
+            let works = ring.live.iter().any(|live| live.serial.is_some())
+                || ring.posted.iter().any(|posted| posted.serial.is_some());
             if works && index != sleeps_in && !wakes {
                 ledger.violation(format!("the poller sleeps in {sleeps_in}, deaf to ring {index}"));
             }
