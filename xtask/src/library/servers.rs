@@ -14,8 +14,9 @@ pub(super) fn run(bench: &Bench) -> Outcome {
         let _ = program(name, package);
     }
     let mut tests = cargo::cargo();
-    tests.args(["test", "--package", "aura-prometheus", "--package", "aura-syslog"]);
-    tests.args(["--test", "server", "--test", "rsyslog", "--", "--show-output"]);
+    // As in the tests of the workspace, so that nothing is compiled anew.
+    tests.args(["test", "--workspace", "--all-features", "--test", "server", "--test", "rsyslog"]);
+    tests.args(["--", "--show-output"]);
     tests.env("AURA_C_EXPORTER", example(bench, "prometheus_exporter")?);
     tests.env("AURA_C_SYSLOG", example(bench, "syslog_logging")?);
     cargo::status(&mut tests)
