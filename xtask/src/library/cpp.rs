@@ -259,24 +259,22 @@ fn suite(bench: &Bench, build: Build, file: &Path) -> Case {
     execute(file, false, &bench.folder)
 }
 
-/// Every example, as it comes and under the sanitizers.
+/// Every example under the sanitizers; as it comes if `quick`.
 pub(super) fn examples(bench: &Bench, quick: bool, verdicts: &mut Verdicts) -> Result<(), Failure> {
     let plain = Build { flags: &["-O1"], ..GCC };
-    let builds = [plain, CLANG];
+    let build = if quick { plain } else { CLANG };
     for source in sources(EXAMPLES, "cpp")? {
         let stem = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        for build in &builds[..if quick { 1 } else { builds.len() }] {
-            let case = match build.missing() {
-                Some(reason) => Ok(Verdict::Skipped(reason)),
-                None => {
-                    let file = bench.folder.join(format!("cpp-example-{stem}"));
-                    build
-                        .program(bench, std::slice::from_ref(&source), &file)
-                        .and_then(|()| execute(&file, false, &bench.folder))
-                }
-            };
-            verdicts.add(&format!("C++ example {stem}, {}", build.name()), case);
-        }
+        let case = match build.missing() {
+            Some(reason) => Ok(Verdict::Skipped(reason)),
+            None => {
+                let file = bench.folder.join(format!("cpp-example-{stem}"));
+                build
+                    .program(bench, std::slice::from_ref(&source), &file)
+                    .and_then(|()| execute(&file, false, &bench.folder))
+            }
+        };
+        verdicts.add(&format!("C++ example {stem}, {}", build.name()), case);
     }
     Ok(())
 }
