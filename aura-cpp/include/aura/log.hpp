@@ -10,7 +10,6 @@
 #include <mutex>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace aura {
 
@@ -45,7 +44,7 @@ using LogHandler = std::function<void(LogLevel, std::string_view)>;
 
 namespace detail {
 
-/// The handler of the process, and those that could not be destroyed yet.
+/// The handler of the process. Whoever calls it keeps it, so that it may be replaced at any time, also from within.
 class LogSink {
 public:
   static LogSink &instance() {
@@ -54,16 +53,18 @@ public:
   }
 
   void set(LogHandler handler) {
-    auto fresh = handler ? std::make_unique<LogHandler>(std::move(handler)) : nullptr;
-    const std::lock_guard lock(mutex_);
-    // When this returns no other thread is inside the old handler; this one may be.
-    aura_set_log_handler(fresh ? &deliver : nullptr, fresh.get());
-    if (inside > 0) {
-      retired_.push_back(std::exchange(current_, std::move(fresh)));
-    } else {
-      current_ = std::move(fresh);
-      retired_.clear();
+    auto other = handler ? std::make_shared<const LogHandler>(std::move(handler)) : nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      current_.swap(other);
     }
+    // Without the lock, because this waits until all other threads have left the handler, and one of them may be about
+    // to set another. So it may come out of turn, and is put right then.
+    bool is_set;
+    do {
+      is_set = current() != nullptr;
+      aura_set_log_handler(is_set ? &deliver : nullptr, nullptr);
+    } while (is_set != (current() != nullptr));
   }
 
 private:
@@ -71,25 +72,27 @@ private:
   // Others may still log while the process ends.
   ~LogSink() { aura_set_log_handler(nullptr, nullptr); }
 
-  static void deliver(int level, const char *message, void *userdata) noexcept {
-    inside++;
-    // A message that could not be handled is lost; nothing else may suffer from it.
-    AURA_TRY { (*static_cast<LogHandler *>(userdata))(static_cast<LogLevel>(level), message); }
-    AURA_CATCH_ALL {}
-    inside--;
+  [[nodiscard]] std::shared_ptr<const LogHandler> current() {
+    const std::lock_guard lock(mutex_);
+    return current_;
   }
 
-  static inline thread_local int inside = 0;
+  static void deliver(int level, const char *message, void *) noexcept {
+    if (const auto handler = instance().current()) {
+      // A message that could not be handled is lost; nothing else may suffer from it.
+      AURA_TRY { (*handler)(static_cast<LogLevel>(level), message); }
+      AURA_CATCH_ALL {}
+    }
+  }
 
   std::mutex mutex_;
-  std::unique_ptr<LogHandler> current_;
-  std::vector<std::unique_ptr<LogHandler>> retired_;
+  std::shared_ptr<const LogHandler> current_;
 };
 
 } // namespace detail
 
 /// Sets the log handler of the process; there is none at the start. Exceptions that leave it are dropped. It may
-/// replace itself. When this returns, no other thread is inside the handler before.
+/// replace itself. When this returns, no other thread is inside the handler before; called in a handler it does not wait.
 inline void set_log_handler(LogHandler handler) { detail::LogSink::instance().set(std::move(handler)); }
 
 /// Silence.
