@@ -10,6 +10,7 @@
 #include <atomic>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -73,7 +74,7 @@ public:
   template <typename T> auto await_transform(Task<T> &&awaited);
   template <typename A> A &&await_transform(A &&awaited) noexcept { return std::forward<A>(awaited); }
 
-  [[nodiscard]] bool done() const noexcept { return next_.load(std::memory_order_acquire) == &done_mark; }
+  [[nodiscard]] bool done() const noexcept { return next_.load(std::memory_order_acquire) == done_mark(); }
   [[nodiscard]] bool started() const noexcept { return started_; }
   void set_started() noexcept { started_ = true; }
   [[nodiscard]] void *take_paused() noexcept { return paused_.exchange(nullptr, std::memory_order_acquire); }
@@ -94,14 +95,16 @@ private:
     // After the exchange the frame may be destroyed by whoever asked done().
     Joint *joint = joint_;
     const std::size_t index = index_;
-    void *next = next_.exchange(&done_mark, std::memory_order_acq_rel);
+    void *next = next_.exchange(done_mark(), std::memory_order_acq_rel);
     if (joint != nullptr) {
       return joint->finished(index);
     }
     return next == nullptr ? std::noop_coroutine() : std::coroutine_handle<>::from_address(next);
   }
 
-  static inline char done_mark = 0;
+  /// No coroutine is there. A number, because the address of a variable differs from one shared object to the next where
+  /// symbols are hidden, and tasks go from one to the other.
+  static void *done_mark() noexcept { return reinterpret_cast<void *>(std::uintptr_t{1}); }
 
   std::atomic<void *> next_{nullptr};
   std::atomic<void *> paused_{nullptr};
