@@ -18,6 +18,7 @@ static_assert(std::is_base_of_v<std::system_error, Error>);
 static_assert(std::convertible_to<void *, BufferRef> && std::convertible_to<Buffer &, BufferRef>);
 static_assert(!std::convertible_to<const void *, BufferRef> && !std::convertible_to<const Buffer &, BufferRef>);
 static_assert(std::constructible_from<BufferRef, const void *>);
+static_assert(std::constructible_from<BufferRef, std::nullptr_t> && std::convertible_to<std::nullptr_t, BufferRef>);
 static_assert(Callback<void (*)(Request &, ssize_t)> && !Callback<void (*)(int)>);
 static_assert(Histogram::bucket_count == 320);
 static_assert(std::same_as<Task<>, Task<void>>);

@@ -5,6 +5,7 @@
 #include <aura/detail/pool.hpp>
 #include <aura/error.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -19,6 +20,8 @@ class BufferRef {
 public:
   /// Memory that may be read into and written from.
   BufferRef(void *ptr) noexcept : buf_(aura_buf(ptr)) {}
+  /// No memory, which every operation refuses with EINVAL. (A template, so that NULL still is a pointer.)
+  template <std::same_as<std::nullptr_t> N> BufferRef(N) noexcept : buf_(aura_buf(nullptr)) {}
   /// Memory to be written from, and only that. Explicit, so that nobody reads into it by accident.
   explicit BufferRef(const void *ptr) noexcept : buf_(aura_buf(const_cast<void *>(ptr))) {}
   /// A place offset bytes into a buffer that was given to Engine::register_buffers().
