@@ -48,11 +48,21 @@ public:
       const std::lock_guard lock(mutex_);
       running_++;
     }
+    bool is_started = false;
+    const detail::Defer undo([&] {
+      if (!is_started) {
+        leave(); // There was no memory to run it in.
+      }
+    });
     run(*this, std::move(task));
+    is_started = true;
   }
 
   /// Stops all tasks, also those that are spawned later: their operations end with ECANCELED.
-  void request_stop() noexcept { source_.request_stop(); }
+  void request_stop() noexcept {
+    std::stop_source kept = source_; // The last task may end in here, and the scope with it.
+    kept.request_stop();
+  }
   /// The token that the tasks' operations heed.
   [[nodiscard]] std::stop_token get_stop_token() const noexcept { return token_; }
   /// Tasks that have not ended.

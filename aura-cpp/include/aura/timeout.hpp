@@ -22,8 +22,7 @@ template <typename T, typename Rep, typename Period>
 Task<T> timeout(std::chrono::duration<Rep, Period> time, Task<T> task) {
   detail::LinkedSource source(co_await current_stop_token());
   co_await detail::UseStop{&source.token()};
-  const auto when = detail::Timer::Clock::now() + std::chrono::ceil<detail::Timer::Clock::duration>(time);
-  const detail::Timer::Alarm alarm(when, [&source] { source.source().request_stop(); });
+  const detail::Timer::Alarm alarm(detail::Timer::after(time), [source = source.source()]() mutable { source.request_stop(); });
 #if defined(__cpp_exceptions)
   try {
 #endif

@@ -103,7 +103,10 @@ public:
 
 private:
   struct Forward {
-    void operator()() const noexcept { source->request_stop(); }
+    void operator()() noexcept {
+      std::stop_source kept = *source; // A coroutine that is resumed in here may end this.
+      kept.request_stop();
+    }
     std::stop_source *source;
   };
 

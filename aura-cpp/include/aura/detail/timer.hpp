@@ -37,6 +37,16 @@ public:
     bool rang_ = false;
   };
 
+  /// So long from now; at most a century, which no clock overflows by.
+  template <typename Rep, typename Period> static Clock::time_point after(std::chrono::duration<Rep, Period> time) {
+    constexpr std::chrono::hours century(24 * 365 * 100);
+    const std::chrono::duration<double> seconds = time; // Compared as a type that holds every duration.
+    if (seconds > century) {
+      return Clock::now() + century;
+    }
+    return seconds.count() > 0 ? Clock::now() + std::chrono::ceil<Clock::duration>(time) : Clock::now();
+  }
+
 private:
   static Timer &instance() {
     static Timer timer;
@@ -83,11 +93,13 @@ private:
     while (!ends_) {
       if (alarms_.empty()) {
         changed_.wait(lock);
-      } else if (const auto next = alarms_.begin(); Clock::now() < next->first) {
-        const Clock::time_point when = next->first; // The alarm may be removed while this sleeps.
+        continue;
+      }
+      const auto [when, alarm] = *alarms_.begin(); // A copy: meanwhile the alarm may be removed.
+      if (Clock::now() < when) {
         changed_.wait_until(lock, when);
       } else {
-        ring(lock, *next->second);
+        ring(lock, *alarm);
       }
     }
   }
