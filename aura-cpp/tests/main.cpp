@@ -4,15 +4,17 @@
 
 #include <atomic>
 #include <new>
+#include <utility>
 
 namespace {
 
 std::atomic<long> counted{0};
+thread_local bool must_fail = false;
 
 // Not inlined: compilers would see malloc() meet operator delete, and warn.
 [[gnu::noinline]] void *counting(std::size_t bytes) {
   counted.fetch_add(1, std::memory_order_relaxed);
-  void *memory = std::malloc(bytes == 0 ? 1 : bytes);
+  void *memory = std::exchange(must_fail, false) ? nullptr : std::malloc(bytes == 0 ? 1 : bytes);
   if (memory == nullptr) {
     throw std::bad_alloc();
   }
@@ -31,6 +33,7 @@ void operator delete(void *memory, std::size_t) noexcept { release(memory); }
 void operator delete[](void *memory, std::size_t) noexcept { release(memory); }
 
 long allocations() { return counted.load(std::memory_order_relaxed); }
+void fail_next_allocation() { must_fail = true; }
 
 namespace {
 

@@ -90,6 +90,8 @@ inline bool is_slow() {
 
 /// Calls of operator new since the program began, on all threads.
 long allocations();
+/// The next call of operator new on this thread throws.
+void fail_next_allocation();
 
 /// What a call throws as Error: its errno; 0 if nothing.
 template <typename F> int thrown(F call) {
