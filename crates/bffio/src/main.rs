@@ -1,0 +1,3 @@
+//! The program `bffio`.
+
+fn main() {}
