@@ -49,7 +49,7 @@ pub struct Percentiles {
     pub clat: bool,
     /// `lat_percentiles=`.
     pub lat: bool,
-    /// `percentile_list=`, ascending; fio's twenty unless given.
+    /// `percentile_list=`, ascending; fio's seventeen unless given.
     pub list: Vec<f64>,
 }
 

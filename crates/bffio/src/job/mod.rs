@@ -95,6 +95,10 @@ pub struct Job {
     pub continue_on_error: ContinueOnError,
     /// `max_latency=`: an I/O that takes longer ends the job with `ETIME`.
     pub max_latency: Option<std::time::Duration>,
+    /// `exec_prerun=`: a shell command run before the job starts.
+    pub exec_before: Option<String>,
+    /// `exec_postrun=`: a shell command run after the job has ended.
+    pub exec_after: Option<String>,
     /// `kb_base=`: 1024 or 1000; decides the units of the text report.
     pub kb_base: u32,
     /// `unit_base=`: 8 for bytes, 1 for bits; `None` leaves it to the report.

@@ -137,7 +137,7 @@ pub struct BlockSizes {
     pub min_bytes: u64,
     /// The largest; equal to `min_bytes` unless `bsrange=` or `bssplit=` say otherwise.
     pub max_bytes: u64,
-    /// `bssplit=`: shares that add up to 100; empty if there is no split.
+    /// `bssplit=`: shares that add up to 100, in the order given; empty if there is no split.
     pub split: Vec<BlockShare>,
 }
 

@@ -11,6 +11,12 @@ pub struct Error {
     pub message: String,
 }
 
+impl Error {
+    pub(super) fn at(place: &str, message: impl Into<String>) -> Self {
+        Self { place: Some(place.to_owned()), message: message.into() }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
