@@ -8,6 +8,7 @@
 //! What it deliberately lacks: fio's other I/O engines (every `ioengine` is Aura's), client/server mode,
 //! replay of I/O logs, and zoned devices.
 
+pub mod help;
 pub mod job;
 pub mod parse;
 pub mod watch;

@@ -47,6 +47,8 @@ pub struct Snapshot {
 pub struct JobNow {
     /// Its name.
     pub name: String,
+    /// Its workload: [`Pattern::name`](crate::job::Pattern::name).
+    pub workload: &'static str,
     /// What it is doing.
     pub stage: Stage,
     /// Workers that run now.

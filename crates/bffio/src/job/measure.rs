@@ -91,7 +91,8 @@ pub struct Search {
     pub percentile: f64,
     /// `latency_window=`: time over which the target is judged; Aura's own window if `None`.
     pub window: Option<Duration>,
-    /// `latency_run=`: keep adjusting until the runtime is over, instead of ending with the answer.
+    /// `latency_run=`, and `--target-p99=` with a runtime: go on until the runtime is over, instead of
+    /// ending with the answer.
     pub keep_running: bool,
     /// Highest depth to try: `iodepth=` where given, otherwise what the engine can hold.
     pub depth_max: Option<u32>,

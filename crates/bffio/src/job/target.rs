@@ -70,7 +70,7 @@ pub struct Files {
     pub unlink: bool,
     /// `unlink_each_loop=`: remove them after each loop.
     pub unlink_each_loop: bool,
-    /// `allow_overwrite=` (bffio's own) and `--allow-overwrite`: permission to write to devices, and to
+    /// `allow-overwrite` (bffio's own): permission to write to devices, and to
     /// files that hold data bffio did not write.
     pub may_overwrite: bool,
 }

@@ -109,7 +109,8 @@ impl Reader {
             (Takes::Value(form), None) => self.next_value(option.name, argument, form)?,
         };
         let value = Value { text: text.trim(), kb_base: 1024 };
-        (option.set)(&mut self.invocation, value)
+        option
+            .apply(&mut self.invocation, value)
             .map_err(|problem| at_argument(argument, &text, problem))
     }
 
@@ -138,7 +139,7 @@ impl Reader {
         }
         let section = self.jobs.last_mut().expect("one was pushed if there was none");
         section.options.push(Found {
-            place: argument.to_owned(),
+            place: COMMAND_LINE.to_owned(),
             name: name.to_owned(),
             value: text,
         });
@@ -210,7 +211,7 @@ fn at_argument(argument: &str, text: &str, problem: Problem) -> Error {
 fn unknown(name: &str, argument: &str) -> Error {
     let names = table::options()
         .flat_map(table::names)
-        .chain(program::OPTIONS.iter().map(|option| option.name));
+        .chain(table::PROGRAM_OPTIONS.iter().map(|option| option.name));
     let hint = nearest(name, names)
         .map(|name| format!("; did you mean \"--{name}\"?"))
         .unwrap_or_default();

@@ -103,20 +103,20 @@ fn sequence(draft: &Draft) -> Result<Option<Sequence>, Problem> {
 fn search(draft: &mut Draft, notes: &mut Vec<String>) -> Result<(), Problem> {
     let (latency, percentile, depth_max) = match (draft.target_p99, draft.latency_target) {
         (Some(_), Some(_)) => {
-            return Err("target_p99 and latency_target both name a target; leave one of them out"
+            return Err("target-p99 and latency_target both name a target; leave one of them out"
                 .to_owned());
         }
         (None, None) => return Ok(()),
         (Some(latency), None) => {
             if draft.latency_percentile.is_some_and(|percentile| percentile != 99.0) {
                 return Err(
-                    "target_p99 is about 99 percent; use latency_target with latency_percentile"
+                    "target-p99 is about 99 percent; use latency_target with latency_percentile"
                         .to_owned(),
                 );
             }
             if let Some(depth) = draft.depth {
                 notes.push(format!(
-                    "{}: iodepth={depth} is no limit for the search of target_p99",
+                    "{}: iodepth={depth} is no limit for the search of target-p99",
                     draft.job.name
                 ));
             }
@@ -167,6 +167,9 @@ fn timing(draft: &mut Draft, notes: &mut Vec<String>) {
     let timing = &mut draft.job.timing;
     if timing.time_based && timing.runtime.is_none() {
         timing.time_based = false;
+        if draft.job.search.is_some() {
+            return; // a search ends by itself
+        }
         notes.push(format!("{}: time_based does nothing without a runtime", draft.job.name));
     }
 }

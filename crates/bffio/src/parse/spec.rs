@@ -91,8 +91,12 @@ impl Spec {
         matches!(self.effect, Effect::Set(_))
     }
 
-    pub(crate) const fn is_refused(&self) -> bool {
-        matches!(self.effect, Effect::Refused(_))
+    /// Why the option is refused and what to do instead, if it is.
+    pub(crate) const fn remedy(&self) -> Option<&'static str> {
+        match self.effect {
+            Effect::Refused(remedy) => Some(remedy),
+            _ => None,
+        }
     }
 
     /// Gives the draft the value, or checks the value of an option without effect.

@@ -155,7 +155,7 @@ pub(super) const OPTIONS: &[Spec] = &[
         Ok(())
     }),
     Spec::new(
-        "allow_overwrite",
+        "allow-overwrite",
         Form::Flag,
         "Write to devices, and to files with data of others (not in fio)",
         |draft, value| {

@@ -1,12 +1,14 @@
-//! Every option of jobs that is known, by topic.
+//! Every option that is known: those of jobs by topic, and those of the program.
 
 mod files;
 mod measure;
 mod other;
 mod pattern;
+mod program;
 mod timing;
 mod verify;
 
+use super::program::ProgramOption;
 use super::spec::Spec;
 
 /// The options, with the heading under which help shows them.
@@ -21,7 +23,10 @@ pub(crate) const TOPICS: [(&str, &[Spec]); 8] = [
     ("Known, but not supported", other::REFUSED),
 ];
 
-/// All options.
+/// The options of the program; those that are refused come last.
+pub(crate) const PROGRAM_OPTIONS: &[ProgramOption] = program::OPTIONS;
+
+/// All options of jobs.
 pub(crate) fn options() -> impl Iterator<Item = &'static Spec> {
     TOPICS.iter().flat_map(|(_, options)| *options)
 }
@@ -60,7 +65,7 @@ mod tests {
             ("timeout", "runtime"),
             ("io_limit", "io_size"),
             ("wait_for_previous", "stonewall"),
-            ("target-p99", "target_p99"),
+            ("target_p99", "target-p99"),
             ("file-service-type", "file_service_type"),
             ("hugepage_size", "hugepage-size"),
         ] {

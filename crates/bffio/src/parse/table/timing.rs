@@ -211,7 +211,7 @@ pub(super) const OPTIONS: &[Spec] = &[
 
 pub(super) const SEARCH_OPTIONS: &[Spec] = &[
     Spec::new(
-        "target_p99",
+        "target-p99",
         Form::Time,
         "Find the depth at which 99 % take no longer (us; not in fio)",
         |draft, value| {
