@@ -11,4 +11,7 @@
 pub mod help;
 pub mod job;
 pub mod parse;
+pub mod plot;
+pub mod progress;
+pub mod units;
 pub mod watch;

@@ -82,12 +82,12 @@ pub(super) const IGNORED: &[Spec] = &[
     ignored("rwmixcycle", Form::Count),
 ];
 
-const ZONED: &str = "zoned devices are not; leave the option out";
-const REPLAY: &str = "replaying and recording I/O logs is not; use fio for that";
-const TRIM: &str = "workloads that discard are not; leave the option out";
-const STEADY: &str = "ending at a steady state is not; give a runtime, and a ramp_time if the start is to be left out";
-const FLOW: &str = "balancing jobs against each other is not; use rate or rate_iops";
-const COMPUTE: &str = "jobs that do no I/O are not; run such a load beside bffio";
+const ZONED: &str = "zoned devices are left to fio; leave the option out";
+const REPLAY: &str = "I/O logs are neither replayed nor recorded; use fio for that";
+const TRIM: &str = "nothing is discarded; leave the option out";
+const STEADY: &str = "a run does not end at a steady state; give a runtime, and a ramp_time if the start is to be left out";
+const FLOW: &str = "jobs are not balanced against each other; use rate or rate_iops";
+const COMPUTE: &str = "every job does I/O; run such a load beside bffio";
 const NETWORK: &str = "bffio measures storage of this machine only";
 const PRIVILEGE: &str = "start bffio in that cgroup, or as that user";
 
@@ -96,7 +96,7 @@ pub(super) const REFUSED: &[Spec] = &[
     Spec::refused("opendir", "list the files in filename, with a colon between them"),
     Spec::refused("ignore_error", "use continue_on_error"),
     Spec::refused("exit_what", "exitall ends all jobs"),
-    Spec::refused("atomic", "atomic writes are not; use direct=1 with sync=dsync"),
+    Spec::refused("atomic", "writes are not atomic; use direct=1 with sync=dsync"),
     Spec::refused("write_barrier", "use fsync=N or fdatasync=N"),
     Spec::refused("sync_file_range", "use fdatasync=N"),
     Spec::refused("lockfile", "files are not locked; leave the option out"),
