@@ -10,6 +10,7 @@
 
 pub mod help;
 pub mod job;
+pub mod live;
 pub mod parse;
 pub mod plot;
 pub mod progress;
