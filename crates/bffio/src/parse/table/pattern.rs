@@ -165,8 +165,9 @@ fn workload(value: Value<'_>) -> Result<Workload, Problem> {
         "randwrite" => (false, true, true),
         "randrw" => (true, true, true),
         "trim" | "randtrim" | "trimwrite" | "randtrimwrite" => {
-            return Err("workloads that discard are not supported; use blkdiscard before the run"
-                .to_owned());
+            return Err(
+                "not supported: nothing is discarded; use blkdiscard before the run".to_owned()
+            );
         }
         _ => return Err(format!("write one of {}", WORKLOADS.join(", "))),
     };
