@@ -10,9 +10,15 @@
 
 pub mod help;
 pub mod job;
+mod layout;
 pub mod live;
+mod log;
 pub mod parse;
 pub mod plot;
 pub mod progress;
+pub mod report;
+pub mod run;
+pub mod search;
+pub mod stats;
 pub mod units;
 pub mod watch;

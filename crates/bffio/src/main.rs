@@ -18,7 +18,22 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         },
         Request::Checked(_) => ExitCode::SUCCESS,
-        Request::Run(_) => ExitCode::SUCCESS,
+        Request::Run(plan) => {
+            let mut out: Box<dyn io::Write> = match &plan.settings.output {
+                Some(path) => Box::new(std::fs::File::create(path).unwrap()),
+                None => Box::new(io::stdout()),
+            };
+            match bffio::run::run(&plan, &mut (), &mut |_| ()) {
+                Ok(outcome) => {
+                    bffio::report::write(&outcome, &mut out).unwrap();
+                    for f in outcome.workers.iter().filter_map(|w| w.failure.as_ref()) {
+                        eprintln!("fio: {}", f.what);
+                    }
+                    if outcome.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+                }
+                Err(error) => fail(&error),
+            }
+        }
     }
 }
 

@@ -1,0 +1,23 @@
+//! Ctrl-C, `SIGTERM`: the first ends the jobs, the second the program.
+
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// How shells report a program that a signal ended: 128 + `SIGINT`.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// Listens from now on; the flag is set by the first signal.
+pub(super) fn install() -> &'static AtomicBool {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Where another handler is installed, it is the program's business.
+        let _ = ctrlc::try_set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+                std::process::exit(EXIT_INTERRUPTED);
+            }
+        });
+    });
+    &INTERRUPTED
+}

@@ -1,0 +1,12 @@
+//! How much the storage can do: under a latency target, and at one depth after the other.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | `finder` | when the engine's controller has its answer |
+//! | `sweep` | the jobs of a run at several depths, and the knee |
+
+mod finder;
+pub(crate) mod sweep;
+
+pub use finder::Answer;
+pub(crate) use finder::{Finder, Verdict};
