@@ -78,9 +78,12 @@ pub(crate) fn prepare(
     for (path, need) in &needs {
         permission::check(&plan.jobs[need.job], path, need.kind, need.is_written)?;
     }
-    permission::check_space(needs.iter().filter(|(_, need)| need.is_laid_out).map(
-        |(path, need)| (path.as_path(), need.bytes.saturating_sub(need.present_bytes)),
-    ))?;
+    permission::check_space(
+        needs
+            .iter()
+            .filter(|(_, need)| need.is_laid_out)
+            .map(|(path, need)| (path.as_path(), need.bytes.saturating_sub(need.present_bytes))),
+    )?;
     for (path, need) in &needs {
         if need.is_laid_out {
             lay_out(&plan.jobs[need.job], path, need, observer, interrupted)?;

@@ -32,12 +32,7 @@ fn is_ours(path: &Path) -> bool {
 ///
 /// A device, or an existing file with contents that bffio did not create, is to be written to without
 /// permission.
-pub(super) fn check(
-    job: &Job,
-    path: &Path,
-    kind: FileKind,
-    is_written: bool,
-) -> Result<(), Error> {
+pub(super) fn check(job: &Job, path: &Path, kind: FileKind, is_written: bool) -> Result<(), Error> {
     if !is_written || job.files.may_overwrite {
         return Ok(());
     }
@@ -64,9 +59,7 @@ fn is_empty(path: &Path) -> bool {
 /// # Errors
 ///
 /// They do not, or nobody can say.
-pub(super) fn check_space<'p>(
-    growth: impl Iterator<Item = (&'p Path, u64)>,
-) -> Result<(), Error> {
+pub(super) fn check_space<'p>(growth: impl Iterator<Item = (&'p Path, u64)>) -> Result<(), Error> {
     let mut needed_bytes: BTreeMap<u64, (PathBuf, u64)> = BTreeMap::new();
     for (path, bytes) in growth {
         let folder = existing_folder(path);

@@ -55,7 +55,13 @@ pub(super) fn resolve(job: &Job, number: u32, paths: &[PathBuf]) -> Result<Vec<F
         let file = Resolving { job, path, present_bytes, kind, count: paths.len() as u64 };
         let start_bytes = file.start(number)?;
         let length_bytes = file.length(number, index, start_bytes)?;
-        ranges.push(FileRange { path: path.clone(), kind, present_bytes, start_bytes, length_bytes });
+        ranges.push(FileRange {
+            path: path.clone(),
+            kind,
+            present_bytes,
+            start_bytes,
+            length_bytes,
+        });
     }
     Ok(ranges)
 }

@@ -138,7 +138,8 @@ mod tests {
         ] {
             series.add(Entry { time_ms, value, direction, length: 512, offset: 0 });
         }
-        let expected = ["100, 15, 0, 0, 0", "100, 7, 1, 0, 0", "200, 40, 0, 0, 0", "400, 60, 0, 0, 0"];
+        let expected =
+            ["100, 15, 0, 0, 0", "100, 7, 1, 0, 0", "200, 40, 0, 0, 0", "400, 60, 0, 0, 0"];
         let mut seen = lines(series, false);
         seen.sort();
         assert_eq!(seen, expected);

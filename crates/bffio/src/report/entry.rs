@@ -63,8 +63,7 @@ impl<'o> Entry<'o> {
             name: name(direction),
             stats: std::borrow::Cow::Borrowed(&self.stats.directions[direction]),
         });
-        let mixed =
-            || Shown { name: "mixed", stats: std::borrow::Cow::Owned(self.stats.mixed()) };
+        let mixed = || Shown { name: "mixed", stats: std::borrow::Cow::Owned(self.stats.mixed()) };
         match self.job.unified_reporting {
             UnifiedReporting::Separate => separate.into(),
             UnifiedReporting::Mixed => vec![mixed()],

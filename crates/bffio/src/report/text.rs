@@ -34,9 +34,8 @@ pub(super) fn write(
         writeln!(out, "\nDisk stats (read/write):")?;
     }
     for disk in &outcome.disks {
-        let [read, write] = [0, 1].map(|index| {
-            (disk.ios[index], disk.merges[index], disk.ticks_ms[index])
-        });
+        let [read, write] =
+            [0, 1].map(|index| (disk.ios[index], disk.merges[index], disk.ticks_ms[index]));
         writeln!(
             out,
             "  {}: ios={}/{}, merge={}/{}, ticks={}/{}, in_queue={}, util={:.2}%",
@@ -59,9 +58,8 @@ fn beginning(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     for (index, job) in outcome.plan.jobs.iter().enumerate() {
         let group = outcome.workers.iter().find(|worker| worker.job == index);
         let sizes = &job.pattern.block_sizes;
-        let size = |min, max| {
-            format!("{}-{}", units::bytes(min, 4, true), units::bytes(max, 4, true))
-        };
+        let size =
+            |min, max| format!("{}-{}", units::bytes(min, 4, true), units::bytes(max, 4, true));
         let read = size(sizes.read.min_bytes, sizes.read.max_bytes);
         writeln!(
             out,
@@ -203,12 +201,7 @@ fn moments(name: &str, moments: &Moments, out: &mut dyn Write) -> io::Result<()>
     )
 }
 
-fn percentiles(
-    name: &str,
-    latency: &Latency,
-    list: &[f64],
-    out: &mut dyn Write,
-) -> io::Result<()> {
+fn percentiles(name: &str, latency: &Latency, list: &[f64], out: &mut dyn Write) -> io::Result<()> {
     let Some(bins) = latency.bins.as_ref().filter(|bins| bins.total() > 0) else { return Ok(()) };
     let values = bins.percentiles(list);
     let (Some(&min), Some(&max)) = (values.first(), values.last()) else { return Ok(()) };
@@ -244,12 +237,7 @@ fn decimals(percent: f64) -> usize {
     (0..6).find(needs).unwrap_or(6)
 }
 
-fn classes(
-    unit: &str,
-    levels: &[&str],
-    shares: &[f64],
-    out: &mut dyn Write,
-) -> io::Result<()> {
+fn classes(unit: &str, levels: &[&str], shares: &[f64], out: &mut dyn Write) -> io::Result<()> {
     let present: Vec<String> = levels
         .iter()
         .zip(shares)
@@ -356,10 +344,7 @@ struct Prefixes {
 
 impl Prefixes {
     fn of(job: &Job) -> Self {
-        Self {
-            digits: job.recording.significant_figures as usize,
-            bits: job.unit_base == Some(1),
-        }
+        Self { digits: job.recording.significant_figures as usize, bits: job.unit_base == Some(1) }
     }
 
     fn rate(&self, bytes_per_s: u64, binary: bool) -> String {

@@ -18,6 +18,11 @@ use crate::layout::RandomBytes;
 const LOOK_AROUND_MS: i32 = 100;
 /// How often it looks around under load.
 pub(super) const LOOK_AROUND_NS: u64 = 10_000_000;
+/// I/Os in flight when a search begins. The engine first watches without a limit; everything at once
+/// would be far over the target before it has seen anything.
+const SEARCH_BEGINS_WITH: u32 = 16;
+/// The phase in which the engine watches, by number: PASSTHROUGH.
+const WATCHING: i32 = 6;
 
 /// What is in flight in a slot.
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +55,15 @@ pub(super) struct Io<'w> {
     pub(super) verifier: Option<Verifier>,
     pub(super) pacer: Option<Pacer>,
     /// Most I/Os in flight.
-    pub(super) depth: u32,
+    depth: u32,
+    /// How far a search may raise that while it begins.
+    depth_max: u32,
+    /// I/Os that were done when it last did.
+    raised_at_ios: u64,
+    /// In flight after the last submissions.
+    loaded: u32,
     /// Where the content of writes comes from.
-    pub(super) content: RandomBytes,
+    content: RandomBytes,
     contexts: Vec<Context>,
     idle: Vec<u32>,
     completions: Vec<Completion>,
@@ -98,11 +109,14 @@ impl<'w> Io<'w> {
             files,
             queue,
             workload,
-            monitor,
             board,
             verifier,
             pacer,
-            depth,
+            depth: if monitor.finder.is_some() { depth.min(SEARCH_BEGINS_WITH) } else { depth },
+            depth_max: depth,
+            raised_at_ios: 0,
+            loaded: 0,
+            monitor,
             content,
             contexts: Vec::new(),
             idle: Vec::new(),
@@ -168,8 +182,10 @@ impl<'w> Io<'w> {
     }
 
     fn look_around(&mut self) -> Result<(), Failure> {
-        let in_flight = self.queue.in_flight();
-        self.monitor.look(self.now_ns, self.queue.engine(), in_flight);
+        self.monitor.look(self.now_ns, self.queue.engine(), self.loaded);
+        if self.depth < self.depth_max {
+            self.raise_depth();
+        }
         self.look_ns = self.monitor.next_look_ns(self.now_ns);
         if let Some(pacer) = &mut self.pacer {
             if let Some(direction) = pacer.missed(self.now_ns, self.monitor.totals()) {
@@ -177,6 +193,19 @@ impl<'w> Io<'w> {
             }
         }
         Ok(())
+    }
+
+    /// Doubles the load of a search that begins, until the engine has seen enough to limit it.
+    fn raise_depth(&mut self) {
+        let phase = self.queue.engine().ring_stats(0).map_or(WATCHING, |ring| ring.aimd_phase());
+        let totals = self.monitor.totals();
+        let ios = totals.read.1 + totals.write.1;
+        if phase != WATCHING {
+            self.depth = self.depth_max;
+        } else if ios >= self.raised_at_ios + 4 * u64::from(self.depth) {
+            self.depth = (self.depth * 2).min(self.depth_max);
+            self.raised_at_ios = ios;
+        }
     }
 
     /// Submits as much as depth, budget, limit and rates allow. If only the rates keep it, it is told
@@ -215,6 +244,7 @@ impl<'w> Io<'w> {
         if !self.fresh.is_empty() {
             self.note_submitted(start_ns);
         }
+        self.loaded = self.queue.in_flight();
         Ok(due_ns)
     }
 
@@ -301,8 +331,7 @@ impl<'w> Io<'w> {
         }
         let direction = Direction::Read;
         let step = Step { direction, file: 0, offset: 0, length: 0 };
-        let context =
-            Context { step, kind: Kind::Data, start_ns: 0, issue_ns: 0, done_bytes: 0 };
+        let context = Context { step, kind: Kind::Data, start_ns: 0, issue_ns: 0, done_bytes: 0 };
         self.contexts.push(context);
         Ok(slot)
     }
@@ -418,7 +447,8 @@ impl<'w> Io<'w> {
             _ => {
                 let buffer = &self.queue.buffer(slot)[..step.length as usize];
                 if let Err(mismatch) = verifier.check(buffer, step.offset) {
-                    let failure = Failure::mismatch(&self.files[step.file as usize].path, &mismatch);
+                    let failure =
+                        Failure::mismatch(&self.files[step.file as usize].path, &mismatch);
                     return self.tolerate(failure, self.job.continue_on_error.verify);
                 }
             }

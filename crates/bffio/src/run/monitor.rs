@@ -70,7 +70,8 @@ impl<'w> Monitor<'w> {
         let timing = &job.timing;
         let ramp_ns = timing.ramp.as_nanos() as u64;
         let ends_ns = timing.runtime.map(|time| now_ns + ramp_ns + time.as_nanos() as u64);
-        let trace_step = timing.runtime.map_or(TRACE_STEP, |time| TRACE_STEP.max(time / TRACE_POINTS));
+        let trace_step =
+            timing.runtime.map_or(TRACE_STEP, |time| TRACE_STEP.max(time / TRACE_POINTS));
         let sampling = |window: Duration| Sampling {
             window_ns: window.as_nanos() as u64,
             since_ns: now_ns,
@@ -123,7 +124,13 @@ impl<'w> Monitor<'w> {
         }
         self.recent.add(lat_ns);
         if let Some(logs) = &mut self.logs {
-            logs.io(step.direction, now_ns, [issue_ns - start_ns, clat_ns, lat_ns], step.length, step.offset);
+            logs.io(
+                step.direction,
+                now_ns,
+                [issue_ns - start_ns, clat_ns, lat_ns],
+                step.length,
+                step.offset,
+            );
         }
     }
 
@@ -198,9 +205,9 @@ impl<'w> Monitor<'w> {
     }
 
     fn add_point(&mut self, now_ns: u64, engine: &Engine, in_flight: u32) {
-        let (limit, phase) = engine.ring_stats(0).map_or((0, 0), |ring| {
-            (ring.in_flight_limit() as u32, ring.aimd_phase())
-        });
+        let (limit, phase) = engine
+            .ring_stats(0)
+            .map_or((0, 0), |ring| (ring.in_flight_limit() as u32, ring.aimd_phase()));
         let elapsed_s = (now_ns - self.traced_ns) as f64 / 1e9;
         let ios = self.stats.ios();
         let p99_ns = self.recent.percentile(99.0);
@@ -284,7 +291,10 @@ impl<'w> Monitor<'w> {
     }
 
     /// What is left when the worker is done.
-    pub(super) fn finish(mut self, now_ns: u64) -> (WorkerStats, Vec<TracePoint>, Option<Finder>, Option<Recorder>) {
+    pub(super) fn finish(
+        mut self,
+        now_ns: u64,
+    ) -> (WorkerStats, Vec<TracePoint>, Option<Finder>, Option<Recorder>) {
         let mut stats = std::mem::take(&mut self.stats);
         self.complete(&mut stats, now_ns);
         (stats, self.trace, self.finder, self.logs)

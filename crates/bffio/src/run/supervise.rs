@@ -198,7 +198,8 @@ impl<'p> Supervisor<'p> {
         self.last_tick = Instant::now();
         let jobs: Vec<JobNow> =
             (0..self.plan.jobs.len()).map(|job| self.job_now(job, since_s)).collect();
-        let done = self.boards.iter().map(|board| if board.is_over() { 1.0 } else { board.shown().done });
+        let done =
+            self.boards.iter().map(|board| if board.is_over() { 1.0 } else { board.shown().done });
         let done = done.sum::<f64>() / self.boards.len().max(1) as f64;
         let elapsed = self.begun.elapsed();
         // Two percent tell enough to guess the rest from.

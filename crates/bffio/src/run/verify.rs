@@ -140,7 +140,8 @@ impl Verifier {
     pub(super) fn begin_check(&mut self) {
         let written = std::mem::take(&mut self.written).into_iter();
         let direction = Direction::Read;
-        let steps = written.map(|((file, offset), length)| Step { direction, file, offset, length });
+        let steps =
+            written.map(|((file, offset), length)| Step { direction, file, offset, length });
         self.to_check = steps.rev().collect();
     }
 

@@ -45,11 +45,7 @@ pub(super) struct Assignment<'p> {
 
 /// Does a worker's job.
 pub(super) fn work(assignment: &Assignment<'_>) -> WorkerResult {
-    let job = if assignment.job.verify.only {
-        &reading(assignment.job)
-    } else {
-        assignment.job
-    };
+    let job = if assignment.job.verify.only { &reading(assignment.job) } else { assignment.job };
     let mut result = WorkerResult::new(assignment.files, assignment.group);
     let board = assignment.board;
     if wait_for_start(job, board, assignment.index) {
@@ -208,11 +204,8 @@ fn buffer_bytes(job: &Job) -> usize {
 }
 
 fn seed_of(job: &Job, index: usize) -> u64 {
-    let base = if job.pattern.repeatable {
-        job.pattern.seed.unwrap_or(REPEATABLE_SEED)
-    } else {
-        seed()
-    };
+    let base =
+        if job.pattern.repeatable { job.pattern.seed.unwrap_or(REPEATABLE_SEED) } else { seed() };
     RandomBytes::new(base ^ (index as u64) << 40).next_u64()
 }
 

@@ -158,8 +158,8 @@ impl Zipf {
             let point = self.last + unit(random) * (self.first - self.last);
             let x = self.inverse(point);
             let rank = x.round().clamp(1.0, self.count);
-            let accepted = rank - x <= self.close
-                || point >= self.integral(rank + 0.5) - self.density(rank);
+            let accepted =
+                rank - x <= self.close || point >= self.integral(rank + 0.5) - self.density(rank);
             if accepted {
                 return rank as u64 - 1;
             }
@@ -241,7 +241,8 @@ mod tests {
 
     #[test]
     fn zones_get_their_share() {
-        let zone = |access_percent, percent| Zone { access_percent, size: ZoneSize::Percent(percent) };
+        let zone =
+            |access_percent, percent| Zone { access_percent, size: ZoneSize::Percent(percent) };
         let counts = draw(&Distribution::Zoned(vec![zone(60, 10), zone(30, 20), zone(10, 70)]));
         let (first, second): (usize, usize) =
             (counts[..100].iter().sum(), counts[100..300].iter().sum());

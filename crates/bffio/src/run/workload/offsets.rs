@@ -100,12 +100,7 @@ impl Offsets {
         at
     }
 
-    fn random(
-        &mut self,
-        direction: Direction,
-        block_bytes: u64,
-        random: &mut RandomBytes,
-    ) -> u64 {
+    fn random(&mut self, direction: Direction, block_bytes: u64, random: &mut RandomBytes) -> u64 {
         if self.following[direction] > 0 {
             self.following[direction] -= 1;
             match self.sequence {
