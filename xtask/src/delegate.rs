@@ -57,6 +57,13 @@ pub(crate) fn bench(bench: &Bench) -> Outcome {
     }
 }
 
+pub(crate) fn bffio(arguments: &Arguments) -> Outcome {
+    let mut cargo = cargo::cargo_here();
+    cargo.arg("run").arg("--manifest-path").arg(cargo::workspace_root().join("Cargo.toml"));
+    cargo.args(["--quiet", "--release", "--package", "bffio", "--"]).args(&arguments.passed_on);
+    cargo::exec(&mut cargo)
+}
+
 pub(crate) fn codegen(arguments: &Arguments) -> Outcome {
     let mut cargo = cargo::cargo();
     cargo.args(["run", "--quiet", "--package", "aura-codegen", "--"]).args(&arguments.passed_on);

@@ -34,6 +34,9 @@ enum Command {
     /// Run a benchmark: `bench overhead` (cost per operation over a raw loop), `bench adaptive` (the
     /// engine's limit against the best fixed depth), `bench peers` (beside other libraries)
     Bench(delegate::Bench),
+    /// Run bffio, the benchmark that reads fio's job files: `cargo xtask bffio --help`
+    #[command(disable_help_flag = true)]
+    Bffio(delegate::Arguments),
     /// Play the controller and its rivals against simulated devices; --list names the scenarios
     #[command(disable_help_flag = true)]
     Sim(delegate::Arguments),
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         None => Cli::command().print_long_help().map(|()| ExitCode::SUCCESS).map_err(Into::into),
         Some(Command::Demo(arguments)) => delegate::demo(&arguments),
         Some(Command::Bench(bench)) => delegate::bench(&bench),
+        Some(Command::Bffio(arguments)) => delegate::bffio(&arguments),
         Some(Command::Sim(arguments)) => sim::run(&arguments),
         Some(Command::Test(arguments)) => test::run(&arguments),
         Some(Command::Library(library)) => library::run(&library),

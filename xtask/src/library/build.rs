@@ -81,8 +81,12 @@ pub(crate) fn build() -> Result<Library, Failure> {
 
 /// Where the libraries are built.
 pub(crate) fn shipped_folder() -> Result<PathBuf, Failure> {
-    let metadata = metadata(&cargo::workspace_root())?;
-    Ok(metadata.target_directory.as_std_path().join("shipped/libaura"))
+    Ok(target_folder()?.join("shipped/libaura"))
+}
+
+/// Where cargo builds.
+pub(crate) fn target_folder() -> Result<PathBuf, Failure> {
+    Ok(metadata(&cargo::workspace_root())?.target_directory.into())
 }
 
 /// The version that a build would have.

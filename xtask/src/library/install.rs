@@ -1,4 +1,4 @@
-//! `cargo xtask install` and `uninstall`: where the files of the C library go.
+//! `cargo xtask install` and `uninstall`: where the files of the C library go, and bffio if it is wanted.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::build::{self, Failure, Library, Version};
-use super::{header, man};
+use super::{header, man, program};
 use crate::{Outcome, cargo};
 
 #[derive(Args, Debug)]
@@ -22,6 +22,9 @@ pub(crate) struct Arguments {
     /// Folder of libraries below the prefix, for example lib64 or lib/x86_64-linux-gnu
     #[arg(long, value_name = "FOLDER", default_value = "lib")]
     pub(crate) libdir: PathBuf,
+    /// Install bffio too, with its manual page and completions
+    #[arg(long)]
+    pub(crate) bffio: bool,
 }
 
 /// One file to lay down.
@@ -31,7 +34,7 @@ struct Item {
     content: Content,
 }
 
-enum Content {
+pub(super) enum Content {
     Copy(PathBuf),
     Program(PathBuf),
     Text(String),
@@ -40,7 +43,10 @@ enum Content {
 
 pub(crate) fn install(arguments: &Arguments) -> Outcome {
     let (prefix, libdir) = folders(arguments)?;
-    let count = lay_down_all(&prefix, &libdir)?;
+    let mut count = lay_down_all(&prefix, &libdir)?;
+    if arguments.bffio {
+        count += program::lay_down_all(&prefix)?;
+    }
     println!("installed {count} files below {}", prefix.display());
     if arguments.destdir.is_none() {
         let path = prefix.join(&libdir).join("pkgconfig");
@@ -52,7 +58,7 @@ pub(crate) fn install(arguments: &Arguments) -> Outcome {
 
 pub(crate) fn uninstall(arguments: &Arguments) -> Outcome {
     let (prefix, libdir) = folders(arguments)?;
-    let removed = remove_all(&prefix, &libdir)?;
+    let removed = remove_all(&prefix, &libdir)? + program::remove_all(&prefix)?;
     println!("removed {removed} files below {}", prefix.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -78,18 +84,22 @@ pub(super) fn remove_all(prefix: &Path, libdir: &Path) -> Result<usize, Failure>
     };
     let mut removed = 0;
     for item in items(&unbuilt, libdir)? {
-        let path = prefix.join(&item.place);
-        match fs::remove_file(&path) {
-            Ok(()) => removed += 1,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("{}: {error}", path.display()).into()),
-        }
+        removed += usize::from(remove(&prefix.join(&item.place))?);
     }
     // Folders that only Aura has anything in; others may be empty for reasons of their own.
     for folder in [PathBuf::from("include/aura"), libdir.join("cmake/aura")] {
         let _ = fs::remove_dir(prefix.join(folder));
     }
     Ok(removed)
+}
+
+/// Removes a file; returns whether it was there.
+pub(super) fn remove(path: &Path) -> Result<bool, Failure> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(format!("{}: {error}", path.display()).into()),
+    }
 }
 
 /// The prefix as it is written to, and the libraries' folder relative to it.
@@ -179,7 +189,7 @@ fn filled(text: &str, version: &Version, libdir: &Path, folder: &Path) -> String
         .replace("@MINOR@", &version.minor)
 }
 
-fn lay_down(path: &Path, content: &Content) -> std::io::Result<()> {
+pub(super) fn lay_down(path: &Path, content: &Content) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
@@ -214,7 +224,7 @@ mod tests {
 
     fn arguments(prefix: &str, destdir: Option<&str>, libdir: &str) -> Arguments {
         let (prefix, libdir) = (prefix.into(), libdir.into());
-        Arguments { prefix, destdir: destdir.map(Into::into), libdir }
+        Arguments { prefix, destdir: destdir.map(Into::into), libdir, bffio: false }
     }
 
     #[test]

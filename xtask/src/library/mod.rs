@@ -5,6 +5,7 @@
 //! | `build` | libaura.so and libaura.a from the crate `aura-ffi` |
 //! | `install` | laying down and removing a prefix |
 //! | `header`, `man` | reading aura.h; manual pages from it |
+//! | `program` | bffio, where that is installed too |
 //! | `suite`, `consumers` | tests, examples, and projects that use an installed prefix |
 //! | `servers` | exporters, tried on what they export to |
 //! | `cpp` | the same for the C++ layer |
@@ -16,6 +17,7 @@ mod cpp;
 mod header;
 pub(crate) mod install;
 mod man;
+mod program;
 mod servers;
 mod suite;
 mod verdicts;

@@ -66,6 +66,7 @@ fn may_know(package: &str) -> Option<&'static [&'static str]> {
         "aura-syslog" => &["aura"],
         "aura-top" => &["aura-metrics"], // It knows a page of metrics, not the process behind it.
         "aura-ffi" => &["aura-engine"], // A surface of its own: `aura` has no user data, and no names.
+        "bffio" => &["aura"],           // On the public interface, as any program.
         "aura-sys" => &[],              // It links a library that is installed.
         "aura-tests" | "aura-bench" => &[
             "aura",
