@@ -146,6 +146,7 @@ impl<'w> Monitor<'w> {
         self.stopping |= self.board.must_stop();
         if self.ramp_ends_ns.take_if(|ends| *ends <= now_ns).is_some() {
             self.begin_to_measure(now_ns);
+            self.ends_ns = self.job.timing.runtime.map(|time| now_ns + time.as_nanos() as u64);
             let searches = self.finder.is_some();
             self.board.enter(if searches { Phase::Searching } else { Phase::Running });
         }

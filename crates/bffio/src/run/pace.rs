@@ -10,6 +10,7 @@ use crate::layout::RandomBytes;
 #[derive(Debug)]
 pub(super) struct Pacer {
     rates: Rates,
+    is_mixed: bool,
     /// When the next I/O of a direction is due; `None` if its rate is not limited.
     due_ns: PerDirection<Option<u64>>,
     random: RandomBytes,
@@ -33,6 +34,7 @@ impl Pacer {
         }
         Some(Self {
             rates: rates.clone(),
+            is_mixed: job.pattern.is_mixed(),
             due_ns: PerDirection::from_fn(|direction| is_limited(direction).then_some(now_ns)),
             random: RandomBytes::new(seed),
             judged_ns: now_ns,
@@ -40,12 +42,13 @@ impl Pacer {
         })
     }
 
-    /// The direction that goes next, given the one that was drawn: with both limited, the one that is
-    /// due first.
+    /// The direction that goes next, given the one that was drawn: of two that are limited the one that
+    /// is due first.
     pub(super) fn choose(&self, drawn: Direction) -> Direction {
         match (self.due_ns.read, self.due_ns.write) {
-            (Some(read), Some(write)) if read < write => Direction::Read,
-            (Some(read), Some(write)) if write < read => Direction::Write,
+            (Some(read), Some(write)) if self.is_mixed && read != write => {
+                if read < write { Direction::Read } else { Direction::Write }
+            }
             _ => drawn,
         }
     }
