@@ -51,7 +51,11 @@ pub(super) fn extremes(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) 
 pub(super) fn logarithmic((low, high): (f64, f64)) -> WithKeyPoints<LogCoord<f64>> {
     let (low, high) = (low * 0.7, high * 1.4);
     let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
-    let steps: &[f64] = if decades.clone().count() > 4 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let steps: &[f64] = match high / low {
+        ratio if ratio > 5000.0 => &[1.0],
+        ratio if ratio > 20.0 => &[1.0, 2.0, 5.0],
+        _ => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0],
+    };
     let ticks = decades.flat_map(|decade| steps.iter().map(move |step| step * 10_f64.powi(decade)));
     let ticks = ticks.filter(|tick| (low..high).contains(tick)).collect();
     (low..high).log_scale().with_key_points(ticks)

@@ -62,15 +62,12 @@ fn draw_panels(root: Area<'_>, panels: Vec<Panel<'_>>) -> Outcome {
 }
 
 fn panels(trace: &Trace) -> Vec<Panel<'_>> {
-    let mut panels = Vec::new();
     if trace.sweep.len() > 1 {
-        panels.push(title("Throughput and latency by depth".to_owned()));
-        panels.push(Panel { height_px: 420, draw: Box::new(|area| sweep::draw(area, trace)) });
+        // Each depth is a job; the curve says what they have to say.
+        let curve = Panel { height_px: 460, draw: Box::new(|area| sweep::draw(area, trace)) };
+        return vec![title("Throughput and latency by depth".to_owned()), curve];
     }
-    for job in &trace.jobs {
-        panels.extend(job_panels(job));
-    }
-    panels
+    trace.jobs.iter().flat_map(job_panels).collect()
 }
 
 fn job_panels(job: &JobTrace) -> Vec<Panel<'_>> {

@@ -27,7 +27,7 @@ pub(super) fn limit(area: &Area<'_>, job: &JobTrace) -> Outcome {
     let limits = steps(job, |point| f64::from(point.limit));
     let in_flight = series(job, |point| f64::from(point.in_flight));
     let values = limits.iter().chain(&in_flight).map(|point| point.1);
-    let axis = Axis { name: "operations", range: logarithmic(extremes(values)), label: whole };
+    let axis = Axis { name: "operations", range: logarithmic(extremes(values)), label: short };
     let floor = extremes(limits.iter().chain(&in_flight).map(|point| point.1)).0;
     let lines = vec![
         Line { name: "in flight".to_owned(), color: FAINT, points: raised(in_flight, floor) },
@@ -127,10 +127,6 @@ fn end_s(job: &JobTrace) -> f64 {
 
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
-}
-
-fn whole(value: &f64) -> String {
-    format!("{value:.0}")
 }
 
 fn prefixed(value: &f64) -> String {

@@ -6,7 +6,8 @@ use super::*;
 use crate::job::PerDirection;
 use crate::watch::{SweepPoint, TracePoint};
 
-fn trace() -> Trace {
+/// A run with a search.
+fn run() -> Trace {
     let ms = Duration::from_millis;
     let phases = ["BASELINE", "PROBING", "PROBING", "BACKOFF", "SETTLING", "STEADY", "CONVERGED"];
     let points = (0..60_u32).map(|index| TracePoint {
@@ -17,13 +18,6 @@ fn trace() -> Trace {
         ios_per_s: 20_000.0 + f64::from(index) * 300.0,
         phase: phases[(index / 3).min(6) as usize],
     });
-    let point = |depth: u32, ios_per_s, us, knee| SweepPoint {
-        depth,
-        ios_per_s,
-        bytes_per_s: ios_per_s * 4096.0,
-        p99: Duration::from_micros(us),
-        knee,
-    };
     let percentiles = [1.0, 50.0, 90.0, 99.0, 99.9, 99.99];
     let percentiles = percentiles.iter().zip([80, 120, 300, 700, 1500, 4000]);
     let job = JobTrace {
@@ -37,24 +31,38 @@ fn trace() -> Trace {
             write: Vec::new(),
         },
     };
+    Trace { jobs: vec![job], sweep: Vec::new() }
+}
+
+fn sweep() -> Trace {
     let sweep = vec![
         point(1, 9_000.0, 150, false),
         point(4, 22_000.0, 300, false),
         point(16, 34_000.0, 700, true),
         point(64, 36_500.0, 3_000, false),
     ];
-    Trace { jobs: vec![job], sweep }
+    Trace { sweep, ..run() }
+}
+
+fn point(depth: u32, ios_per_s: f64, p99_us: u64, knee: bool) -> SweepPoint {
+    let p99 = Duration::from_micros(p99_us);
+    SweepPoint { depth, ios_per_s, bytes_per_s: ios_per_s * 4096.0, p99, knee }
+}
+
+/// Draws the trace; returns the picture's source.
+fn drawn(trace: &Trace) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.svg");
+    draw(&path, trace).unwrap();
+    let picture = std::fs::read_to_string(&path).unwrap();
+    assert!(picture.trim_end().ends_with("</svg>"));
+    picture
 }
 
 #[test]
 fn each_panel_says_what_it_shows() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("run.svg");
-    draw(&path, &trace()).unwrap();
-    let picture = std::fs::read_to_string(&path).unwrap();
+    let picture = drawn(&run());
     for expected in [
-        "Throughput and latency by depth",
-        "knee: depth 16",
         "seek &amp; find",
         "target 2.00ms",
         "answer after 1.2 s: depth 42",
@@ -63,7 +71,18 @@ fn each_panel_says_what_it_shows() {
     ] {
         assert!(picture.contains(expected), "{expected}");
     }
-    assert!(picture.trim_end().ends_with("</svg>"));
+}
+
+#[test]
+fn a_sweep_is_one_curve_with_its_knee() {
+    let picture = drawn(&sweep());
+    assert!(
+        picture.contains("Throughput and latency by depth") && picture.contains("knee: depth 16")
+    );
+    assert!(
+        !picture.contains("percent of the I/Os"),
+        "jobs of a sweep have no panels of their own"
+    );
 }
 
 #[test]
@@ -71,6 +90,6 @@ fn nothing_to_draw_and_no_place_for_it_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let error = draw(&folder.path().join("empty.svg"), &Trace::default()).unwrap_err();
     assert!(error.to_string().contains("too short"), "{error}");
-    let error = draw(&folder.path().join("no/such/place.svg"), &trace()).unwrap_err();
+    let error = draw(&folder.path().join("no/such/place.svg"), &run()).unwrap_err();
     assert!(error.to_string().contains("place.svg"), "{error}");
 }
