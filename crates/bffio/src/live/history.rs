@@ -105,7 +105,7 @@ impl RingHistory {
         let phase_before = std::mem::replace(&mut self.phase, now.phase);
         self.limit.add(now.limit.into());
         self.p99_us.add(u64::try_from(now.p99.as_micros()).unwrap_or(u64::MAX));
-        let before = before?;
+        let before = before.filter(|limit| *limit > 0)?; // nothing was decided before the start
         let limit =
             (before != u64::from(now.limit)).then(|| format!("limit {before} → {}", now.limit));
         let phase = (phase_before != now.phase).then(|| format!("{phase_before} → {}", now.phase));

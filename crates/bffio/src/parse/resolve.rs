@@ -127,11 +127,13 @@ fn search(draft: &mut Draft, notes: &mut Vec<String>) -> Result<(), Problem> {
     if latency.is_zero() {
         return Err("a latency target of 0 cannot be met; write 2ms or 500us".to_owned());
     }
+    // A runtime beside --target-p99 is how long the answer is to be tried out.
+    let tries_out = draft.target_p99.is_some() && draft.job.timing.runtime.is_some();
     draft.job.search = Some(Search {
         latency,
         percentile,
         window: draft.latency_window,
-        keep_running: draft.latency_run,
+        keep_running: draft.latency_run || tries_out,
         depth_max,
     });
     Ok(())

@@ -47,7 +47,11 @@ impl Pacer {
     pub(super) fn choose(&self, drawn: Direction) -> Direction {
         match (self.due_ns.read, self.due_ns.write) {
             (Some(read), Some(write)) if self.is_mixed && read != write => {
-                if read < write { Direction::Read } else { Direction::Write }
+                if read < write {
+                    Direction::Read
+                } else {
+                    Direction::Write
+                }
             }
             _ => drawn,
         }
