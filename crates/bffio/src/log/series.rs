@@ -27,6 +27,8 @@ pub(super) struct Series {
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
     ends_ms: u64,
+    /// When its last value came.
+    last_ms: u64,
     count: u64,
     sum: u64,
     max: u64,
@@ -53,9 +55,10 @@ impl Series {
         if entry.time_ms >= window.ends_ms {
             let over = std::mem::take(window);
             window.ends_ms = (entry.time_ms / window_ms + 1) * window_ms;
-            self.end(over, entry.direction);
+            self.end(over, over.ends_ms, entry.direction);
         }
         let window = &mut self.windows[entry.direction];
+        window.last_ms = entry.time_ms;
         window.count += 1;
         window.sum += entry.value;
         window.max = window.max.max(entry.value);
@@ -66,11 +69,10 @@ impl Series {
         self.entries.push(entry);
     }
 
-    fn end(&mut self, window: Window, direction: Direction) {
+    fn end(&mut self, window: Window, time_ms: u64, direction: Direction) {
         if window.count > 0 {
             let average = window.sum / window.count;
             let value = if self.maximum { window.max } else { average };
-            let time_ms = window.ends_ms;
             self.push(Entry { time_ms, value, direction, length: 0, offset: 0 });
         }
     }
@@ -84,7 +86,8 @@ impl Series {
     ) -> io::Result<()> {
         for direction in Direction::ALL {
             let window = std::mem::take(&mut self.windows[direction]);
-            self.end(window, direction);
+            // The last one ends where the job did.
+            self.end(window, window.last_ms, direction);
         }
         self.entries.sort_by_key(|entry| entry.time_ms);
         for entry in &self.entries {
@@ -139,7 +142,7 @@ mod tests {
             series.add(Entry { time_ms, value, direction, length: 512, offset: 0 });
         }
         let expected =
-            ["100, 15, 0, 0, 0", "100, 7, 1, 0, 0", "200, 40, 0, 0, 0", "400, 60, 0, 0, 0"];
+            ["100, 15, 0, 0, 0", "200, 40, 0, 0, 0", "350, 60, 0, 0, 0", "50, 7, 1, 0, 0"];
         let mut seen = lines(series, false);
         seen.sort();
         assert_eq!(seen, expected);
@@ -152,6 +155,6 @@ mod tests {
             let direction = Direction::Read;
             series.add(Entry { time_ms: 1, value, direction, length: 512, offset: 0 });
         }
-        assert_eq!(lines(series, false), ["100, 9, 0, 0, 0"]);
+        assert_eq!(lines(series, false), ["1, 9, 0, 0, 0"]);
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::entry::Entry;
-use crate::run::p99;
-use crate::watch::TracePoint;
+use crate::run::{Outcome, p99};
+use crate::watch::{SweepPoint, TracePoint};
 
 /// The section `AuraIO` of an entry.
 #[derive(Debug, Serialize)]
@@ -46,6 +46,36 @@ struct TraceSection {
     p99_ms: f64,
     iops: f64,
     phase: &'static str,
+}
+
+/// The section `AuraIO` of a whole sweep.
+#[derive(Debug, Serialize)]
+pub(super) struct SweepSection {
+    sweep: Vec<PointSection>,
+}
+
+#[derive(Debug, Serialize)]
+struct PointSection {
+    depth: u32,
+    iops: f64,
+    bw_bytes: f64,
+    p99_ms: f64,
+    knee: bool,
+}
+
+impl SweepSection {
+    /// `None` if nothing was swept.
+    pub(super) fn of(outcome: &Outcome) -> Option<Self> {
+        let section = |point: &SweepPoint| PointSection {
+            depth: point.depth,
+            iops: point.ios_per_s,
+            bw_bytes: point.bytes_per_s,
+            p99_ms: ms(point.p99),
+            knee: point.knee,
+        };
+        let sweep: Vec<_> = outcome.trace.sweep.iter().map(section).collect();
+        (!sweep.is_empty()).then_some(Self { sweep })
+    }
 }
 
 impl AuraSection {

@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::aura::AuraSection;
+use super::aura::{AuraSection, SweepSection};
 use super::entry::{self, Entry, GroupRates, percent_of_group};
 use super::{VERSION, layout, units};
 use crate::job::{Given, UnifiedReporting};
@@ -34,6 +34,7 @@ pub(super) fn write(
         global_options: Options::of(&outcome.plan.global_given),
         jobs: entries.iter().map(|entry| JobReport::new(outcome, entries, entry, plus)).collect(),
         disk_util: outcome.disks.iter().map(DiskReport::new).collect(),
+        aura: SweepSection::of(outcome),
     };
     layout::write(&root, out)
 }
@@ -49,6 +50,8 @@ struct Root {
     global_options: Option<Options>,
     jobs: Vec<JobReport>,
     disk_util: Vec<DiskReport>,
+    #[serde(rename = "AuraIO", skip_serializing_if = "Option::is_none")]
+    aura: Option<SweepSection>,
 }
 
 #[derive(Serialize)]

@@ -30,6 +30,7 @@ pub(super) fn write(
         job(outcome, entries, entry, out)?;
     }
     groups(entries, out)?;
+    sweep(outcome, out)?;
     if !outcome.disks.is_empty() {
         writeln!(out, "\nDisk stats (read/write):")?;
     }
@@ -332,6 +333,26 @@ fn groups(entries: &[Entry<'_>], out: &mut dyn Write) -> io::Result<()> {
                 rates.runtime_ms_max
             )?;
         }
+    }
+    Ok(())
+}
+
+/// What each depth of a sweep gave.
+fn sweep(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let points = &outcome.trace.sweep;
+    if !points.is_empty() {
+        writeln!(out, "\nSweep:\n  depth      IOPS         BW   p99 (usec)")?;
+    }
+    for point in points {
+        writeln!(
+            out,
+            "  {:>5} {:>9} {:>10} {:>12.1}{}",
+            point.depth,
+            units::number(point.ios_per_s as u64, 4, false),
+            units::rate(point.bytes_per_s as u64, 4, true, false),
+            point.p99.as_secs_f64() * 1e6,
+            if point.knee { "   <- knee" } else { "" }
+        )?;
     }
     Ok(())
 }

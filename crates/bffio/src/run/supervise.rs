@@ -220,12 +220,17 @@ impl<'p> Supervisor<'p> {
         let (last_bytes, last_ios) = std::mem::replace(&mut self.last[job], (bytes, ios));
         let is_running = |board: &&&Board| !board.is_over() && board.phase() != Phase::Waiting;
         let running = boards.iter().find(is_running).or(boards.first());
-        let per_s = |now: u64, before: u64| now.saturating_sub(before) as f64 / since_s;
+        let running_count = boards.iter().filter(is_running).count() as u32;
+        // After the end there is no rate, only a rest that arrived since the last tick.
+        let per_s = |now: u64, before: u64| match running_count {
+            0 => 0.0,
+            _ => now.saturating_sub(before) as f64 / since_s,
+        };
         JobNow {
             name: self.plan.jobs[job].name.clone(),
             workload: self.plan.jobs[job].pattern.name(),
             stage: running.map_or(Stage::Waiting, |board| board.stage()),
-            workers_running: boards.iter().filter(is_running).count() as u32,
+            workers_running: running_count,
             bytes_per_s: PerDirection::from_fn(|d| per_s(bytes[d], last_bytes[d])),
             ios_per_s: PerDirection::from_fn(|d| per_s(ios[d], last_ios[d])),
             rings,

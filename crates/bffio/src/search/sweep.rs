@@ -7,8 +7,6 @@ use crate::watch::SweepPoint;
 
 /// How long each depth runs if the job does not say.
 const RUNTIME: Duration = Duration::from_secs(2);
-/// The knee is the smallest depth with this share of the best throughput.
-const KNEE_SHARE: f64 = 0.95;
 
 /// The same plan with each job at each of the depths, one after the other, on the same files.
 pub(crate) fn unfold(plan: &Plan, depths: &[u32]) -> Plan {
@@ -31,29 +29,49 @@ fn at(job: &Job, depth: u32) -> Job {
     job
 }
 
-/// Marks the knee among points that are sorted by depth.
+/// Marks the knee among points that are sorted by depth: where the curve of throughput over latency is
+/// farthest above the straight line from its beginning to its end (Satopää et al. 2011). Latency is the
+/// mean, which by Little's law is depth over throughput.
 pub(crate) fn mark_knee(points: &mut [SweepPoint]) {
-    let best = points.iter().map(|point| point.ios_per_s).fold(0.0, f64::max);
-    if best <= 0.0 {
-        return;
+    let ios_per_s: Vec<f64> = points.iter().map(|point| point.ios_per_s.max(1e-9)).collect();
+    let latency = points.iter().zip(&ios_per_s).map(|(point, rate)| f64::from(point.depth) / rate);
+    let (gain, cost) = (normalised(&ios_per_s), normalised(&latency.collect::<Vec<_>>()));
+    let height = |index: &usize| gain[*index] - cost[*index];
+    if let Some(knee) = (0..points.len()).max_by(|a, b| height(a).total_cmp(&height(b))) {
+        points[knee].knee = true;
     }
-    if let Some(knee) = points.iter_mut().find(|point| point.ios_per_s >= best * KNEE_SHARE) {
-        knee.knee = true;
-    }
+}
+
+/// From 0 for the smallest to 1 for the largest.
+fn normalised(values: &[f64]) -> Vec<f64> {
+    let min = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let range = values.iter().copied().fold(0.0, f64::max) - min;
+    // What differs by less than a thousandth does not differ.
+    let is_flat = range <= min * 1e-3;
+    values.iter().map(|value| if is_flat { 0.0 } else { (value - min) / range }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn knee(points: &[(u32, f64)]) -> Vec<u32> {
+        let point = |&(depth, ios_per_s)| SweepPoint { depth, ios_per_s, ..Default::default() };
+        let mut points: Vec<SweepPoint> = points.iter().map(point).collect();
+        mark_knee(&mut points);
+        points.iter().filter(|point| point.knee).map(|point| point.depth).collect()
+    }
+
     #[test]
     fn the_knee_is_where_more_depth_stops_to_pay() {
-        let point = |depth, ios_per_s| SweepPoint { depth, ios_per_s, ..SweepPoint::default() };
-        let mut points =
-            [point(1, 10.0), point(2, 20.0), point(4, 39.0), point(8, 40.0), point(16, 40.5)];
-        mark_knee(&mut points);
-        let knees: Vec<u32> =
-            points.iter().filter(|point| point.knee).map(|point| point.depth).collect();
-        assert_eq!(knees, [4]);
+        assert_eq!(knee(&[(1, 10.0), (2, 20.0), (4, 39.0), (8, 40.0), (16, 40.5)]), [4]);
+        assert_eq!(knee(&[(1, 15.5), (4, 40.0), (16, 61.0), (64, 80.0)]), [16]);
+    }
+
+    #[test]
+    fn where_depth_pays_all_the_way_the_knee_is_at_the_end() {
+        assert_eq!(knee(&[(1, 10.0), (2, 20.0), (4, 40.0)]), [4]);
+        assert_eq!(knee(&[(1, 10.0)]), [1]);
+        assert!(knee(&[]).is_empty());
     }
 }
