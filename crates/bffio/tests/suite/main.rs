@@ -2,6 +2,8 @@
 
 mod collection;
 mod command_line;
+mod fio;
+mod runs;
 
 use std::path::Path;
 use std::process::{Command, Output};
