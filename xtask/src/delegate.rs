@@ -32,6 +32,9 @@ enum Which {
     /// Nanoseconds of single parts, beside references: histogram, pool, slots, ring selection, controller
     #[command(disable_help_flag = true)]
     Micro(Arguments),
+    /// bffio beside fio: the same jobs, and searches under a latency target
+    #[command(disable_help_flag = true)]
+    Fio(Arguments),
     /// Nanoseconds per operation over a raw io_uring loop
     #[command(disable_help_flag = true)]
     Overhead(Arguments),
@@ -51,6 +54,15 @@ pub(crate) fn bench(bench: &Bench) -> Outcome {
     match &bench.which {
         Which::Adaptive(arguments) => cargo::exec(&mut command("adaptive", &arguments.passed_on)),
         Which::Micro(arguments) => cargo::exec(&mut command("micro", &arguments.passed_on)),
+        Which::Fio(arguments) => {
+            let mut build = cargo::cargo();
+            build.args(["build", "--quiet", "--release", "--package", "bffio"]);
+            let built = build.current_dir(cargo::workspace_root()).status()?;
+            if !built.success() {
+                return Err("bffio does not build".into());
+            }
+            cargo::exec(&mut command("fio", &arguments.passed_on))
+        }
         Which::Overhead(arguments) => cargo::exec(&mut command("overhead", &arguments.passed_on)),
         Which::Peers(arguments) => cargo::exec(&mut peers(&arguments.passed_on)),
         Which::Scale(arguments) => cargo::exec(&mut command("scale", &arguments.passed_on)),

@@ -32,7 +32,8 @@ enum Command {
     #[command(disable_help_flag = true)]
     Demo(delegate::Arguments),
     /// Run a benchmark: `bench overhead` (cost per operation over a raw loop), `bench adaptive` (the
-    /// engine's limit against the best fixed depth), `bench peers` (beside other libraries)
+    /// engine's limit against the best fixed depth), `bench fio` (bffio beside fio), `bench peers`
+    /// (beside other libraries)
     Bench(delegate::Bench),
     /// Run bffio, the benchmark that reads fio's job files: `cargo xtask bffio --help`
     #[command(disable_help_flag = true)]
