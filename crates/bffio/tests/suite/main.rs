@@ -3,6 +3,7 @@
 mod collection;
 mod command_line;
 mod fio;
+mod page;
 mod runs;
 
 use std::path::Path;
