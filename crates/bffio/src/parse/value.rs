@@ -180,12 +180,13 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Factor of a unit of size. fio inverts the prefixes by default, so that `4k` is 4096.
+/// Factor of a unit of size. By default fio inverts the prefixes, so that `4k` is 4096, and `4kib` 4000.
 fn size_unit(unit: &str, kb_base: u32) -> Option<i128> {
-    let binary_prefix = unit.ends_with("ib") || (unit.len() == 2 && unit.ends_with('i'));
-    let base: i128 = if (kb_base == 1000) == binary_prefix { 1024 } else { 1000 };
-    let power = match unit.trim_end_matches("ib").trim_end_matches(['b', 'i']) {
-        "" if unit == "b" => return Some(1),
+    if unit == "b" {
+        return Some(1);
+    }
+    let (prefix, rest) = unit.split_at_checked(1)?;
+    let power = match prefix {
         "k" => 1,
         "m" => 2,
         "g" => 3,
@@ -193,7 +194,13 @@ fn size_unit(unit: &str, kb_base: u32) -> Option<i128> {
         "p" => 5,
         _ => return None,
     };
-    matches!(&unit[1..], "" | "b" | "i" | "ib").then(|| base.pow(power))
+    let is_inverted = match rest {
+        "ib" => true,
+        "" | "b" | "i" => false,
+        _ => return None,
+    };
+    let base: i128 = if (kb_base == 1000) == is_inverted { 1024 } else { 1000 };
+    Some(base.pow(power))
 }
 
 #[cfg(test)]
@@ -213,7 +220,8 @@ mod tests {
             ("4kb", 4096),
             ("4kib", 4000),
             ("1m", 1 << 20),
-            ("1Mi", 1_000_000),
+            ("1Mi", 1 << 20),
+            ("1MiB", 1_000_000),
             ("2g", 2 << 30),
             ("1t", 1 << 40),
             ("10b", 10),
@@ -222,7 +230,7 @@ mod tests {
             assert_eq!(value(text).bytes(), Ok(bytes), "{text}");
         }
         let si = Value { text: "4k", kb_base: 1000 };
-        assert_eq!((si.bytes(), si.part("4ki").bytes()), (Ok(4000), Ok(4096)));
+        assert_eq!((si.bytes(), si.part("4kib").bytes()), (Ok(4000), Ok(4096)));
         for text in ["", "4q", "4kk", "k", "4bi", "-4k", "1.5g", "4k8"] {
             assert!(value(text).bytes().is_err(), "{text}");
         }
