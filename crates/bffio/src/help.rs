@@ -95,11 +95,11 @@ fn command() -> Command {
         .arg(Arg::new("jobfile").value_name("JOB FILE").num_args(0..).value_hint(ValueHint::FilePath).help(
             "Job files, run one after the other; - is standard input",
         ));
-    for option in table::PROGRAM_OPTIONS {
+    for option in table::PROGRAM_OPTIONS.iter().filter(|option| !option.is_refused()) {
         command = command.arg(program_argument(option));
     }
     for (topic, options) in table::TOPICS {
-        for spec in options {
+        for spec in options.iter().filter(|spec| spec.remedy().is_none()) {
             command = command.arg(job_argument(spec).help_heading(topic));
         }
     }
@@ -107,8 +107,7 @@ fn command() -> Command {
 }
 
 fn program_argument(option: &ProgramOption) -> Arg {
-    let argument =
-        Arg::new(option.name).long(option.name).help(option.help).hide(option.is_refused());
+    let argument = Arg::new(option.name).long(option.name).help(option.help);
     let argument = match option.short {
         Some(letter) => argument.short(letter),
         None => argument,
