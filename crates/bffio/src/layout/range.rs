@@ -52,9 +52,11 @@ pub(super) fn resolve(job: &Job, number: u32, paths: &[PathBuf]) -> Result<Vec<F
                 path.display()
             )));
         }
-        let file = Resolving { job, path, present_bytes, kind, count: paths.len() as u64 };
+        let count = paths.len() as u64;
+        let whole_bytes = whole_bytes(job, present_bytes, (number, index), count);
+        let file = Resolving { job, path, present_bytes, whole_bytes, kind, count };
         let start_bytes = file.start(number)?;
-        let length_bytes = file.length(number, index, start_bytes)?;
+        let length_bytes = file.length(start_bytes)?;
         ranges.push(FileRange {
             path: path.clone(),
             kind,
@@ -70,7 +72,7 @@ pub(super) fn resolve(job: &Job, number: u32, paths: &[PathBuf]) -> Result<Vec<F
 pub(super) fn io_bytes(job: &Job, total_bytes: u64) -> u64 {
     match job.files.io_size {
         Some(Amount::Bytes(bytes)) => bytes,
-        Some(Amount::Percent(percent)) => total_bytes / 100 * u64::from(percent),
+        Some(Amount::Percent(percent)) => share(total_bytes, percent),
         None => match (job.files.size, job.files.file_bytes) {
             // With sizes of files given, `size=` is how much is transferred.
             (Some(Amount::Bytes(bytes)), Some(_)) => bytes,
@@ -79,11 +81,22 @@ pub(super) fn io_bytes(job: &Job, total_bytes: u64) -> u64 {
     }
 }
 
+/// How large a file is, or is going to be; 0 if that depends on more. Percentages are shares of it.
+fn whole_bytes(job: &Job, present_bytes: u64, (number, index): (u32, usize), count: u64) -> u64 {
+    match (job.files.file_bytes, job.files.size) {
+        (Some((min, max)), _) if (min..=max).contains(&present_bytes) => present_bytes,
+        (Some((min, max)), _) => drawn_between(min, max, number, index),
+        (None, Some(Amount::Bytes(bytes))) if present_bytes == 0 => bytes / count,
+        _ => present_bytes,
+    }
+}
+
 struct Resolving<'j> {
     job: &'j Job,
     path: &'j Path,
     kind: FileKind,
     present_bytes: u64,
+    whole_bytes: u64,
     /// Files of the worker.
     count: u64,
 }
@@ -98,14 +111,17 @@ impl Resolving<'_> {
         Ok(files.offset_align_bytes.map_or(start, |align| start.next_multiple_of(align.max(1))))
     }
 
-    fn length(&self, number: u32, index: usize, start: u64) -> Result<u64, Error> {
+    fn length(&self, start: u64) -> Result<u64, Error> {
         let files = &self.job.files;
         let is_fixed = matches!(self.kind, FileKind::Block);
         let rest = self.present_bytes.saturating_sub(start);
+        let rest_of_whole = self.whole_bytes.saturating_sub(start);
         let length = match (files.file_bytes, files.size) {
-            (Some((min, max)), _) => drawn_between(min, max, number, index).saturating_sub(start),
+            (_, Some(percent @ Amount::Percent(_))) => {
+                self.bytes_of(percent, "size")?.min(rest_of_whole)
+            }
+            (Some(_), _) => rest_of_whole,
             (None, Some(Amount::Bytes(bytes))) => bytes / self.count,
-            (None, Some(percent)) => self.bytes_of(percent, "size")?.min(rest),
             (None, None) if files.fill_device => self.space_left()?,
             (None, None) if rest > 0 => rest,
             (None, None) => {
@@ -136,14 +152,13 @@ impl Resolving<'_> {
     fn bytes_of(&self, amount: Amount, option: &str) -> Result<u64, Error> {
         match amount {
             Amount::Bytes(bytes) => Ok(bytes),
-            Amount::Percent(percent) if self.present_bytes > 0 => {
-                let part = u128::from(self.present_bytes) * u128::from(percent) / 100;
+            Amount::Percent(percent) if self.whole_bytes > 0 => {
                 let align = self.block_bytes();
-                Ok(part as u64 / align * align)
+                Ok(share(self.whole_bytes, percent) / align * align)
             }
             Amount::Percent(percent) => Err(self.error(&format!(
-                "{option}={percent}% is a share of a file that is not there yet; give {option}= in \
-                 bytes, or create the file first"
+                "{option}={percent}% is a share of a file that is not there yet; give filesize=, or \
+                 create the file first"
             ))),
         }
     }
@@ -156,6 +171,11 @@ impl Resolving<'_> {
     fn error(&self, what: &str) -> Error {
         Error::new(format!("{}: {}: {what}", self.job.name, self.path.display()))
     }
+}
+
+fn share(bytes: u64, percent: u32) -> u64 {
+    let share = u128::from(bytes) * u128::from(percent) / 100;
+    u64::try_from(share).expect("at most as much as the whole, percentages being up to 100")
 }
 
 /// What a path leads to, and how large it is.

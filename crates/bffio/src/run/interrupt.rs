@@ -12,8 +12,9 @@ const EXIT_INTERRUPTED: i32 = 130;
 pub(super) fn install() -> &'static AtomicBool {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Where another handler is installed, it is the program's business.
-        let _ = ctrlc::try_set_handler(|| {
+        // Also where the signal is ignored: shells start background jobs of scripts so, and `kill -INT`
+        // is how a script ends a run. Without a handler the run can still be killed.
+        let _ = ctrlc::set_handler(|| {
             if INTERRUPTED.swap(true, Ordering::Relaxed) {
                 std::process::exit(EXIT_INTERRUPTED);
             }

@@ -92,9 +92,6 @@ pub fn run(
     let workers = layout::prepare(plan, observer, interrupted)?;
     let paths = workers.iter().flat_map(|worker| &worker.files).map(|file| file.path.as_path());
     let disks = Disks::below(paths);
-    let mut started = workers;
-    // These are done when their files are there.
-    started.retain(|worker| !plan.jobs[worker.job].files.create_only);
-    let boards: Vec<Board> = started.iter().map(|_| Board::default()).collect();
-    Supervisor::new(plan, &started, &boards, interrupted, &disks, report).run(observer)
+    let boards: Vec<Board> = workers.iter().map(|_| Board::default()).collect();
+    Supervisor::new(plan, &workers, &boards, interrupted, &disks, report).run(observer)
 }

@@ -48,7 +48,8 @@ pub(super) fn work(assignment: &Assignment<'_>) -> WorkerResult {
     let job = if assignment.job.verify.only { &reading(assignment.job) } else { assignment.job };
     let mut result = WorkerResult::new(assignment.files, assignment.group);
     let board = assignment.board;
-    if wait_for_start(job, board, assignment.index) {
+    // With `create_only=` everything was done when the files were laid out.
+    if wait_for_start(job, board, assignment.index) && !job.files.create_only {
         match run(job, assignment, &mut result) {
             Ok(()) => {}
             Err(failure) => result.failure = Some(failure),

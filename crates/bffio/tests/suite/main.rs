@@ -5,6 +5,7 @@ mod command_line;
 mod fio;
 mod page;
 mod runs;
+mod sizes;
 
 use std::path::Path;
 use std::process::{Command, Output};
