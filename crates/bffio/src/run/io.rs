@@ -16,6 +16,8 @@ use crate::layout::RandomBytes;
 
 /// The longest wait before the loop looks around.
 const LOOK_AROUND_MS: i32 = 100;
+/// Without an end: a timer for each wait would cost more than all of the bookkeeping, and I/Os complete.
+const FOREVER: i32 = -1;
 /// How often it looks around under load.
 pub(super) const LOOK_AROUND_NS: u64 = 10_000_000;
 /// I/Os in flight when a search begins. The engine first watches without a limit; everything at once
@@ -368,7 +370,7 @@ impl<'w> Io<'w> {
     fn wait(&mut self, due_ns: Option<u64>) -> Result<(), Failure> {
         let waited = match due_ns {
             Some(due_ns) if due_ns > self.now_ns => self.wait_until(due_ns),
-            _ => self.queue.wait(LOOK_AROUND_MS),
+            _ => self.queue.wait(FOREVER),
         };
         waited.map_err(Failure::of_engine)
     }
