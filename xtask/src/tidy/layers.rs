@@ -78,6 +78,7 @@ fn may_know(package: &str) -> Option<&'static [&'static str]> {
             "aura-bufpool",
             "aura-ring",
             "aura-metrics",
+            "bffio",
         ],
         _ => return None,
     })

@@ -85,7 +85,7 @@ pub(super) fn check_space<'p>(growth: impl Iterator<Item = (&'p Path, u64)>) -> 
 
 /// Bytes that can be added where `path` is or will be.
 pub(super) fn available_bytes(path: &Path) -> io::Result<u64> {
-    let space = statvfs(&existing_folder(path))?;
+    let space = statvfs(existing_folder(path))?;
     Ok(space.f_bavail * space.f_frsize)
 }
 

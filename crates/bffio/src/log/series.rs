@@ -70,8 +70,7 @@ impl Series {
     }
 
     fn end(&mut self, window: Window, time_ms: u64, direction: Direction) {
-        if window.count > 0 {
-            let average = window.sum / window.count;
+        if let Some(average) = window.sum.checked_div(window.count) {
             let value = if self.maximum { window.max } else { average };
             self.push(Entry { time_ms, value, direction, length: 0, offset: 0 });
         }

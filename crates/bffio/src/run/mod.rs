@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `supervise` | which worker runs when, ticks, partial reports |
 //! | `worker` | one worker from start to result |
-//! | `io` | its loop: submit, wait, account |
+//! | `io` | its loop: submit, wait, account; think |
 //! | `monitor` | what it counts, and what it looks after now and then |
 //! | `queue` | its engine and memory |
 //! | `workload` | what the next I/O is |
