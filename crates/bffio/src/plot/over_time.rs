@@ -33,7 +33,7 @@ pub(super) fn limit(area: &Area<'_>, job: &JobTrace) -> Outcome {
         Line { name: "in flight".to_owned(), color: FAINT, points: raised(in_flight, floor) },
         Line { name: "limit".to_owned(), color: STRONG, points: raised(limits, floor) },
     ];
-    draw(area, (time_axis(job), axis), lines, decisions(job), SeriesLabelPosition::LowerRight)
+    draw(area, (time_axis(job), axis), lines, decisions(job), SeriesLabelPosition::UpperRight)
 }
 
 /// p99 between two points of the trace, and the target.
@@ -106,7 +106,7 @@ fn decisions(job: &JobTrace) -> Vec<Marks> {
         pairs.filter(|[before, after]| before.limit != after.limit || before.phase != after.phase)
     };
     let marks = PHASES.iter().map(|(phase, color)| Marks {
-        name: (*phase).to_owned(),
+        name: phase.to_lowercase(),
         color: *color,
         points: changes()
             .filter(|[_, after]| after.phase == *phase)

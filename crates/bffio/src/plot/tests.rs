@@ -66,7 +66,7 @@ fn each_panel_says_what_it_shows() {
         "seek &amp; find",
         "target 2.00ms",
         "answer after 1.2 s: depth 42",
-        "BACKOFF",
+        "backoff",
         "percent of the I/Os",
     ] {
         assert!(picture.contains(expected), "{expected}");
