@@ -74,8 +74,8 @@ pub(super) fn io_bytes(job: &Job, total_bytes: u64) -> u64 {
         Some(Amount::Bytes(bytes)) => bytes,
         Some(Amount::Percent(percent)) => share(total_bytes, percent),
         None => match (job.files.size, job.files.file_bytes) {
-            // With sizes of files given, `size=` is how much is transferred.
-            (Some(Amount::Bytes(bytes)), Some(_)) => bytes,
+            // With sizes of files given, `size=` is how much of that is transferred.
+            (Some(Amount::Bytes(bytes)), Some(_)) => bytes.min(total_bytes),
             _ => total_bytes,
         },
     }

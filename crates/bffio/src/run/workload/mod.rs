@@ -69,7 +69,7 @@ impl Workload {
     pub(super) fn next(&mut self, direction: Direction, most_bytes: u64) -> Option<Step> {
         let length = self.sizes[direction].draw(&mut self.random, most_bytes)?;
         let file = self.next_file.next(&mut self.random, &mut self.files);
-        let offset = self.files[file].next(direction, length, &mut self.random);
+        let (offset, length) = self.files[file].next(direction, length, &mut self.random);
         Some(Step { direction, file: file as u32, offset, length: length as u32 })
     }
 }
