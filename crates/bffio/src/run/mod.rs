@@ -9,9 +9,11 @@
 //! | `queue` | its engine and memory |
 //! | `workload` | what the next I/O is |
 //! | `pace`, `verify`, `open` | throttling; checking what was written; files |
+//! | `aggregate` | the log of all jobs' bandwidth together |
 //! | `control` | what supervisor and worker tell each other |
 //! | `outcome`, `trace` | what is left of it |
 
+mod aggregate;
 pub(crate) mod clock;
 mod control;
 mod failure;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::aggregate::BandwidthLog;
 use super::control::{Board, Phase};
 use super::outcome::{Outcome, WorkerResult};
 use super::worker::{Assignment, work};
@@ -33,6 +34,7 @@ pub(super) struct Supervisor<'p> {
     /// A partial report, whenever one is due.
     report: &'p mut dyn FnMut(&Outcome),
     disks: &'p Disks,
+    bandwidth_log: Option<BandwidthLog>,
 }
 
 impl<'p> Supervisor<'p> {
@@ -57,6 +59,7 @@ impl<'p> Supervisor<'p> {
             last_status: now,
             report,
             disks,
+            bandwidth_log: BandwidthLog::new(&plan.settings),
         }
     }
 
@@ -103,6 +106,9 @@ impl<'p> Supervisor<'p> {
             Ok::<(), Error>(())
         })?;
         observer.tick(&self.snapshot());
+        if let Some(log) = &self.bandwidth_log {
+            log.write(self.plan.settings.aux_path.as_deref())?;
+        }
         results.sort_by_key(|result| (result.job, result.number));
         Ok(self.outcome(results))
     }
@@ -173,6 +179,12 @@ impl<'p> Supervisor<'p> {
         if self.last_tick.elapsed() >= observer.interval() {
             let snapshot = self.snapshot();
             observer.tick(&snapshot);
+        }
+        if let Some(log) = &mut self.bandwidth_log {
+            let shown = self.boards.iter().map(|board| board.shown().bytes);
+            log.look(shown.fold(PerDirection::default(), |sum: PerDirection<u64>, bytes| {
+                PerDirection::from_fn(|direction| sum[direction] + bytes[direction])
+            }));
         }
         let interval = self.plan.settings.status_interval;
         if interval.is_some_and(|interval| self.last_status.elapsed() >= interval) {

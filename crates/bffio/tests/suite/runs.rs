@@ -161,6 +161,18 @@ fn rates_are_kept() {
 }
 
 #[test]
+fn the_bandwidth_of_all_jobs_is_logged_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let limit = ["--size=64k", "--rw=read", "--time_based", "--runtime=900ms", "--rate=1m"];
+    job(folder.path(), &[&limit[..], &["--numjobs=2", "--bandwidth-log"]].concat());
+    let log = fs::read_to_string(folder.path().join("agg-read_bw.log")).unwrap();
+    let kib_per_s = log.lines().next().and_then(|line| line.split(", ").nth(1)).unwrap();
+    // Two workers with a MiB per second each; the counts are up to 100 ms old.
+    let kib_per_s: u64 = kib_per_s.parse().unwrap();
+    assert!((1..=3 * 1024).contains(&kib_per_s), "{log}");
+}
+
+#[test]
 fn a_search_ends_by_itself_and_says_what_it_found() {
     let folder = tempfile::tempdir().unwrap();
     let begun = Instant::now();
