@@ -159,6 +159,9 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
     let adaptive = ["xtask", "bench", "adaptive", "--only", "steady", "--seconds", "1"];
     let adaptive = [&adaptive[..], &["--rounds", "1", "--size", "64MiB"]].concat();
     steps.push(short("bench adaptive, short", &adaptive));
+    let fio = ["xtask", "bench", "fio", "--only", "jobs", "--depths", "4", "--seconds", "0.1"];
+    let fio = [&fio[..], &["--rounds", "1", "--size", "16MiB"]].concat();
+    steps.push(Step { unavailable: no_fio, ..short("bench fio, short", &fio) });
     let sim = ["xtask", "sim", "--scenario", "1-shared-queue", "--seeds", "1"];
     steps.push(short("sim, short", &sim));
     steps
@@ -246,6 +249,14 @@ fn no_sanitizer() -> Option<String> {
 
 fn no_rustfmt() -> Option<String> {
     missing("fmt", "rustfmt")
+}
+
+/// The tests of bffio install it on CI, and come before.
+fn no_fio() -> Option<String> {
+    let mut question = Command::new("fio");
+    question.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    let is_there = question.status().is_ok_and(|status| status.success());
+    (!is_there).then(|| "no fio here: apt-get install fio".into())
 }
 
 fn no_c_compiler() -> Option<String> {
