@@ -85,10 +85,9 @@ fn run(job: &Job, assignment: &Assignment<'_>, result: &mut WorkerResult) -> Res
     let queue = Queue::new(options(job, depth), buffer_bytes(job)).map_err(Failure::of_engine)?;
     let begun_ns = now_ns();
     let budget = budget_bytes(job, assignment.files.io_bytes);
-    let expected_bytes = if budget == u64::MAX {
-        0
-    } else {
-        assignment.files.io_bytes.saturating_mul(job.timing.loops.into())
+    let expected_bytes = match budget {
+        u64::MAX => 0,
+        pass_bytes => pass_bytes.saturating_mul(loops(job).into()),
     };
     let logs = Recorder::new(&job.logs, begun_ns);
     let mut random = RandomBytes::new(seed);
@@ -140,8 +139,9 @@ fn passes(io: &mut Io<'_>, budget_bytes: u64) -> Result<(), Failure> {
         }
         _ => u64::MAX,
     };
-    let mut passes_left = job.timing.loops.max(1);
+    let mut passes_left = loops(job);
     loop {
+        io.budget_ios = job.pattern.io_count_max.unwrap_or(u64::MAX);
         let mut left = budget_bytes;
         while left > 0 && !io.monitor.stopping {
             let slice = left.min(slice_bytes);
@@ -149,14 +149,14 @@ fn passes(io: &mut Io<'_>, budget_bytes: u64) -> Result<(), Failure> {
             let outcome = io.pass(slice);
             io.monitor.spent(begun_ns, now_ns(), job.pattern.does);
             outcome?;
-            left -= slice;
+            left = if io.budget_ios == 0 { 0 } else { left - slice };
             if checks && !io.monitor.stopping {
                 check(io)?;
             }
         }
         passes_left = passes_left.saturating_sub(1);
         let goes_on = job.timing.time_based || passes_left > 0;
-        if !goes_on || io.monitor.stopping || io.budget_ios == 0 {
+        if !goes_on || io.monitor.stopping {
             return Ok(());
         }
     }
@@ -172,6 +172,11 @@ fn check(io: &mut Io<'_>) -> Result<(), Failure> {
     let reads = PerDirection { read: true, write: false };
     io.monitor.spent(begun_ns, now_ns(), reads);
     outcome
+}
+
+/// Passes. With `io_size=`, what is transferred in all has been said; so it is in fio.
+fn loops(job: &Job) -> u32 {
+    if job.files.io_size.is_some() { 1 } else { job.timing.loops.max(1) }
 }
 
 /// Bytes of a pass. Where only time ends the job and nothing happens between passes, a pass has no end.

@@ -105,6 +105,16 @@ fn what_was_damaged_does_not_verify() {
 }
 
 #[test]
+fn with_blocks_of_many_sizes_each_byte_is_written_and_checked_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let sizes = ["--rw=randwrite", "--size=1m", "--bsrange=4k-16k", "--verify=meta"];
+    let done = job(folder.path(), &[&sizes[..], &["--iodepth=4"]].concat());
+    for direction in ["read", "write"] {
+        assert_eq!(done[direction]["io_bytes"], 1 << 20, "{direction}");
+    }
+}
+
+#[test]
 fn ctrl_c_prints_what_there_is_so_far() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_bffio"));

@@ -130,7 +130,7 @@ impl<'w> Io<'w> {
             fresh: Vec::new(),
             held: None,
             budget_bytes: 0,
-            budget_ios: job.pattern.io_count_max.unwrap_or(u64::MAX),
+            budget_ios: 0,
             now_ns: now,
             look_ns: 0,
             writes_since_sync: 0,

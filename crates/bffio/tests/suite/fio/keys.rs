@@ -152,6 +152,7 @@ fn a_job_that_is_not_endless_transfers_what_fio_transfers() {
         &["--rw=randread", "--size=1m", "--nrfiles=4", "--number_ios=77"],
         &["--rw=write", "--size=512k", "--bs=4k", "--fsync=10"],
         &["--rw=write", "--size=256k", "--verify=crc32c"],
+        &["--rw=randwrite", "--size=64k", "--io_size=256k", "--loops=2"],
     ] {
         let totals = [fio, ours].map(|run| {
             let folder = tempfile::tempdir().unwrap();
