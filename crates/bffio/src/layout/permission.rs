@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{XattrFlags, fsetxattr, getxattr, statvfs};
+use rustix::io::Errno;
 
 use super::FileKind;
 use crate::job::Job;
@@ -22,8 +23,14 @@ pub(crate) fn mark(file: &File) {
     let _ = fsetxattr(file, ATTRIBUTE, b"1", XattrFlags::empty());
 }
 
-fn is_ours(path: &Path) -> bool {
-    getxattr(path, ATTRIBUTE, &mut [0_u8; 1]).is_ok()
+/// Whether an earlier run has created a file. Where no attribute can say so, the name has to: names that
+/// are made up from the job's are nobody else's.
+fn is_ours(job: &Job, path: &Path) -> bool {
+    match getxattr(path, ATTRIBUTE, &mut [0_u8; 1]) {
+        Ok(_) => true,
+        Err(Errno::NOTSUP) => job.files.names.is_empty(),
+        Err(_) => false,
+    }
 }
 
 /// Whether a job may do to a file what it is about to do.
@@ -39,7 +46,7 @@ pub(super) fn check(job: &Job, path: &Path, kind: FileKind, is_written: bool) ->
     let what = match kind {
         FileKind::Missing | FileKind::Endless => return Ok(()),
         FileKind::Block => "is a device, and its contents would be lost",
-        FileKind::Regular if is_empty(path) || is_ours(path) => return Ok(()),
+        FileKind::Regular if is_empty(path) || is_ours(job, path) => return Ok(()),
         FileKind::Regular => "holds data that bffio did not write, and that would be lost",
     };
     Err(Error::new(format!(
