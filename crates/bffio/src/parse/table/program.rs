@@ -140,7 +140,7 @@ pub(crate) const OPTIONS: &[ProgramOption] = &[
         Takes::Value(Form::Time),
         "A new progress line so often (seconds)",
         |invocation, value| {
-            invocation.settings.eta_newline = Some(period(value)?);
+            invocation.settings.eta_newline = period(value)?;
             Ok(())
         },
     ),
@@ -162,7 +162,7 @@ pub(crate) const OPTIONS: &[ProgramOption] = &[
         Takes::Value(Form::Time),
         "A full report so often (seconds)",
         |invocation, value| {
-            invocation.settings.status_interval = Some(period(value)?);
+            invocation.settings.status_interval = period(value)?;
             Ok(())
         },
     ),
@@ -296,12 +296,8 @@ fn depths(value: Value<'_>) -> Result<Vec<u32>, Problem> {
     Ok(depths)
 }
 
-/// At least a second, as fio has it.
-fn period(value: Value<'_>) -> Result<Duration, Problem> {
+/// Nothing if it is 0, as fio has it.
+fn period(value: Value<'_>) -> Result<Option<Duration>, Problem> {
     let period = value.duration(TimeUnit::Seconds)?;
-    if period < Duration::from_secs(1) {
-        Err("must be a second at least".to_owned())
-    } else {
-        Ok(period)
-    }
+    Ok(Some(period).filter(|period| !period.is_zero()))
 }
