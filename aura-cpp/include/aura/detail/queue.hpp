@@ -29,15 +29,11 @@ private:
   aura_engine_t *outer_;
 };
 
-/// What can wait. Links and `waits` are guarded by the queue's mutex.
+/// What can wait. Nobody is a friend of it: compilers warn of a destructor that is not virtual where friends reach it.
 class Waiter {
 public:
   Waiter(const Waiter &) = delete;
   Waiter &operator=(const Waiter &) = delete;
-
-protected:
-  Waiter() noexcept = default;
-  ~Waiter() = default;
 
   /// Submits the operation; false with errno. Nothing is to be touched afterwards, unless the caller knows
   /// that the operation cannot have completed.
@@ -45,12 +41,14 @@ protected:
   /// The operation is over without having been submitted.
   virtual void refuse(int err) noexcept = 0;
 
-private:
-  friend class WaitQueue;
+  /// The queue's own, guarded by its mutex.
+  Waiter *next = nullptr;
+  Waiter *previous = nullptr;
+  bool is_queued = false;
 
-  Waiter *next_ = nullptr;
-  Waiter *previous_ = nullptr;
-  bool waits_ = false;
+protected:
+  Waiter() noexcept = default;
+  ~Waiter() = default;
 };
 
 class WaitQueue {
@@ -78,7 +76,7 @@ public:
   /// Takes an operation out; false if it does not wait here.
   bool leave(Waiter &waiter) noexcept {
     const std::lock_guard lock(mutex_);
-    const bool waits = waiter.waits_;
+    const bool waits = waiter.is_queued;
     if (waits) {
       remove(waiter);
     }
@@ -158,18 +156,18 @@ private:
   void prepend(Waiter &waiter) noexcept { link(waiter, nullptr, first_); }
 
   void link(Waiter &waiter, Waiter *previous, Waiter *next) noexcept {
-    waiter.previous_ = previous;
-    waiter.next_ = next;
-    waiter.waits_ = true;
-    (previous == nullptr ? first_ : previous->next_) = &waiter;
-    (next == nullptr ? last_ : next->previous_) = &waiter;
+    waiter.previous = previous;
+    waiter.next = next;
+    waiter.is_queued = true;
+    (previous == nullptr ? first_ : previous->next) = &waiter;
+    (next == nullptr ? last_ : next->previous) = &waiter;
     any_.store(true, std::memory_order_relaxed);
   }
 
   void remove(Waiter &waiter) noexcept {
-    (waiter.previous_ == nullptr ? first_ : waiter.previous_->next_) = waiter.next_;
-    (waiter.next_ == nullptr ? last_ : waiter.next_->previous_) = waiter.previous_;
-    waiter.waits_ = false;
+    (waiter.previous == nullptr ? first_ : waiter.previous->next) = waiter.next;
+    (waiter.next == nullptr ? last_ : waiter.next->previous) = waiter.previous;
+    waiter.is_queued = false;
     any_.store(first_ != nullptr, std::memory_order_relaxed);
   }
 
