@@ -20,6 +20,9 @@ enum class RingSelect {
 
 /// Settings, to be chained: `Options().queue_depth(512).ring_count(4)`. Nothing is checked here: an engine
 /// that cannot be made of them throws Error(EINVAL), and the log says which setting makes no sense.
+///
+/// Settings are asked for with the same names, without an argument. The three that are switched on without an argument
+/// (disable_adaptive, enable_sqpoll, single_thread) have to be asked for on constant options: `std::as_const(options)`.
 class Options {
 public:
   Options() noexcept { aura_options_init(&options_); }
