@@ -193,6 +193,9 @@ TEST_CASE("whole buffers and whole files") {
   }
   CHECK(sync_wait(engine, copy_file(engine, from, to)) == bytes.size());
   CHECK((sync_wait(engine, read_file(engine, to)) == bytes));
+  CHECK(thrown([&] { sync_wait(engine, copy_file(engine, from, from)); }) == EINVAL);
+  CHECK((sync_wait(engine, read_file(engine, from)) == bytes));
+  CHECK(!sync_wait(engine, read_file(engine, "/proc/self/status")).empty());
   CHECK(sync_wait(engine, try_read_file(engine, "/nonexistent")).code() == ENOENT);
   CHECK(thrown([&] { sync_wait(engine, copy_file(engine, "/nonexistent", to)); }) == ENOENT);
   CHECK(thrown([&] { sync_wait(engine, copy_file(engine, from, "/nonexistent/file")); }) == ENOENT);

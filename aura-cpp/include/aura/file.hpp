@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace aura {
@@ -82,6 +83,15 @@ inline Task<result<std::uint64_t>> try_size_of(Engine &engine, int fd) {
   co_return about.stx_size;
 }
 
+/// Whether a path names the open file, by whatever name. No, if it names nothing.
+inline Task<bool> is_same_file(Engine &engine, int fd, const char *path) {
+  struct statx one {}, other {};
+  const bool exist = co_await engine.try_statx(fd, "", AURA_AT_EMPTY_PATH, STATX_INO, &one) &&
+                     co_await engine.try_statx(AT_FDCWD, path, 0, STATX_INO, &other);
+  co_return exist && one.stx_ino == other.stx_ino && one.stx_dev_major == other.stx_dev_major &&
+      one.stx_dev_minor == other.stx_dev_minor;
+}
+
 /// What the copiers of a file share: each takes the next piece until there are no more.
 struct Copying {
   Engine &engine;
@@ -130,11 +140,23 @@ inline Task<result<std::vector<std::byte>>> try_read_file(Engine &engine, std::s
   if (!size) {
     co_return size.why();
   }
-  std::vector<std::byte> bytes(static_cast<std::size_t>(*size));
-  const auto filled = co_await try_read_exact(engine, file.get(), bytes, 0);
-  if (!filled) {
-    co_return filled.why();
+  // Its size is a hint: it may grow or shrink meanwhile, and files of the kernel (in /proc) say 0.
+  std::vector<std::byte> bytes(static_cast<std::size_t>(*size) + 1); // One more, which shows the end.
+  std::size_t filled = 0;
+  for (;;) {
+    if (filled == bytes.size()) {
+      bytes.resize(std::max(2 * filled, std::size_t{4096}));
+    }
+    const auto read = co_await engine.try_read(file.get(), &bytes[filled], bytes.size() - filled, static_cast<off_t>(filled));
+    if (!read) {
+      co_return read.why();
+    }
+    if (*read == 0) {
+      break;
+    }
+    filled += static_cast<std::size_t>(*read);
   }
+  bytes.resize(filled);
   co_return bytes;
 }
 inline Task<std::vector<std::byte>> read_file(Engine &engine, std::string path) {
@@ -142,7 +164,7 @@ inline Task<std::vector<std::byte>> read_file(Engine &engine, std::string path) 
 }
 
 /// Copies a file, several pieces at a time; gives the number of bytes. The copy is made with the permissions `mode`, or
-/// overwritten if it exists; it is not synchronised.
+/// overwritten if it exists; it is not synchronised. EINVAL: both are the same file.
 inline Task<result<std::uint64_t>> try_copy_file(Engine &engine, std::string from, std::string to, mode_t mode = 0644) {
   constexpr std::size_t copiers = 8;
   constexpr std::size_t piece_bytes = std::size_t{256} << 10;
@@ -154,6 +176,9 @@ inline Task<result<std::uint64_t>> try_copy_file(Engine &engine, std::string fro
   const auto size = co_await detail::try_size_of(engine, reading.get());
   if (!size) {
     co_return size.why();
+  }
+  if (co_await detail::is_same_file(engine, reading.get(), to.c_str())) {
+    co_return failure(EINVAL, "copy_file: a file cannot be its own copy"); // Opening it would empty it.
   }
   const auto target = co_await engine.try_openat(AT_FDCWD, to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
   if (!target) {
