@@ -64,7 +64,7 @@ TEST_CASE("every operation works with a callback") {
 TEST_CASE("a request tells what it is while it is in flight") {
   Engine engine(small());
   const Silence pipe;
-  char byte;
+  char byte = 0;
   ssize_t result = 0;
   Request request = engine.read(pipe.reading(), &byte, 1, 0, [&](Request &self, ssize_t bytes) {
     CHECK((!self.pending() && self.fd() == pipe.reading() && self.op_type() == AURA_OP_READ));
@@ -83,7 +83,7 @@ TEST_CASE("a request tells what it is while it is in flight") {
 TEST_CASE("bad arguments are errors of the call") {
   Engine engine(small());
   const auto never = [](Request &, ssize_t) { FAIL("called"); };
-  char byte;
+  char byte = 0;
   CHECK(thrown([&] { static_cast<void>(engine.read(0, nullptr, 1, 0, never)); }) == EINVAL);
   CHECK(thrown([&] { static_cast<void>(engine.read(0, buf_fixed(-1), 1, 0, never)); }) == EINVAL);
   CHECK(thrown([&] { static_cast<void>(engine.read(0, buf_fixed(0), 1, 0, never)); }) == ENOENT);
@@ -97,7 +97,7 @@ TEST_CASE("bad arguments are errors of the call") {
 TEST_CASE("a full engine says EAGAIN to callbacks") {
   Engine engine(small(4));
   const Silence pipe;
-  char bytes[8];
+  char bytes[8] = {};
   std::vector<Request> requests;
   int cancelled = 0;
   const int err = thrown([&] {
@@ -116,7 +116,7 @@ TEST_CASE("a full engine says EAGAIN to callbacks") {
 TEST_CASE("captures are moved in, kept, and destroyed once") {
   Engine engine(small());
   const Fd file(scratch_file(64));
-  char byte;
+  char byte = 0;
   const auto watched = std::make_shared<int>(0);
   struct Large {
     std::shared_ptr<int> watched;
@@ -144,7 +144,7 @@ TEST_CASE("captures are moved in, kept, and destroyed once") {
 TEST_CASE("callbacks submit, and must not wait") {
   Engine engine(small());
   const Fd file(scratch_file(64));
-  char byte;
+  char byte = 0;
   int left = 1000, deadlock = 0;
   struct Next {
     Engine &engine;
@@ -168,7 +168,7 @@ TEST_CASE("callbacks submit, and must not wait") {
 TEST_CASE("engines move with what is in flight") {
   const Fd file(scratch_file(64));
   const Silence pipe;
-  char byte, other;
+  char byte = 0, other = 0;
   int calls = 0;
   Engine engine(small());
   auto read = engine.read(file, &byte, 1, 0, [&](Request &, ssize_t) { calls++; });
@@ -191,7 +191,7 @@ TEST_CASE("engines move with what is in flight") {
 TEST_CASE("a moved-from engine answers EINVAL") {
   Engine engine(small());
   const Engine moved(std::move(engine));
-  char byte;
+  char byte = 0;
   CHECK(engine.handle() == nullptr);
   CHECK(thrown([&] { engine.poll(); }) == EINVAL);
   CHECK(thrown([&] { engine.drain(); }) == EINVAL);
@@ -210,7 +210,7 @@ TEST_CASE("a moved-from engine answers EINVAL") {
 
 TEST_CASE("destroying an engine delivers what is in flight") {
   const Fd file(scratch_file(64));
-  char bytes[16];
+  char bytes[16] = {};
   int calls = 0;
   {
     Engine engine(small());
@@ -225,7 +225,7 @@ TEST_CASE("destroying an engine delivers what is in flight") {
 TEST_CASE("an event loop of one's own, and one on a thread" * doctest::test_suite("threads")) {
   Engine engine(small());
   const Fd file(scratch_file(64));
-  char byte;
+  char byte = 0;
   int calls = 0;
   pollfd watched{engine.poll_fd(), POLLIN, 0};
   auto read = engine.read(file, &byte, 1, 0, [&](Request &, ssize_t) { calls++; });

@@ -20,12 +20,12 @@ Task<int> value_at(Engine &engine, int fd, off_t offset) {
 Task<> nothing(Engine &engine, int fd) { co_await engine.async_fdatasync(fd); }
 
 Task<ssize_t> silence(Engine &engine, int fd) {
-  char byte;
+  char byte = 0;
   co_return co_await engine.async_read(fd, &byte, 1, 0);
 }
 
 Task<result<ssize_t>> try_silence(Engine &engine, int fd) {
-  char byte;
+  char byte = 0;
   co_return co_await engine.try_read(fd, &byte, 1, 0);
 }
 
@@ -164,7 +164,7 @@ TEST_CASE("sync_wait with a poller elsewhere, and where it cannot be" * doctest:
   CHECK(sync_wait(engine, value_at(engine, file, 5)) == 5);
   engine.stop();
   poller.join();
-  char byte;
+  char byte = 0;
   int err = 0;
   auto read = engine.read(file, &byte, 1, 0, [&](Request &, ssize_t) {
     err = thrown([&] { sync_wait(engine, value_at(engine, file, 5)); });

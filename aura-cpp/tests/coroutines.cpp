@@ -26,7 +26,7 @@ Task<int> thrower() {
 }
 
 Task<ssize_t> read_silence(Engine &engine, int fd, std::stop_token stop = {}) {
-  char byte;
+  char byte = 0;
   co_return co_await engine.async_read(fd, &byte, 1, 0, stop);
 }
 
@@ -79,7 +79,7 @@ TEST_CASE("every operation can be awaited") {
 TEST_CASE("failure is thrown where it is awaited, and passes through tasks") {
   Engine engine(small());
   auto task = [](Engine &io) -> Task<int> {
-    char byte;
+    char byte = 0;
     int err = co_await number(0);
     try {
       co_await io.async_read(-1, &byte, 1, 0);
@@ -138,7 +138,7 @@ TEST_CASE("resume goes on after a pause, and leaves operations alone") {
   const Fd file(scratch_file(16));
   auto task = [](Engine &io, int fd) -> Task<int> {
     co_await std::suspend_always();
-    char byte;
+    char byte = 0;
     const auto read = co_await io.async_read(fd, &byte, 1, 0);
     co_await std::suspend_always();
     co_return static_cast<int>(read);
@@ -160,7 +160,7 @@ TEST_CASE("hundreds of coroutines share a small engine: at the limit they wait f
     std::vector<Task<>> tasks;
     for (int i = 0; i < 400; i++) {
       tasks.push_back([](Engine &io, int fd, int &count) -> Task<> {
-        char bytes[16];
+        char bytes[16] = {};
         for (int round = 0; round < 5; round++) {
           CHECK(co_await io.async_read(fd, bytes, 16, round * 16) == 16);
           CHECK(static_cast<std::byte>(bytes[0]) == content(static_cast<std::size_t>(round) * 16));
@@ -253,7 +253,7 @@ TEST_CASE("flags go with an awaited operation") {
   const Fd file(scratch_file(64));
   const int files[] = {file};
   engine.register_files(files);
-  char bytes[8];
+  char bytes[8] = {};
   CHECK(sync_wait(engine, engine.async_read(0, bytes, 8, 5, AURA_FIXED_FILE)) == 8);
   CHECK(static_cast<std::byte>(bytes[0]) == content(5));
   CHECK(sync_wait(engine, engine.async_read(0, bytes, 8, 5, {std::stop_token(), AURA_FIXED_FILE})) == 8);
@@ -263,7 +263,7 @@ TEST_CASE("flags go with an awaited operation") {
 TEST_CASE("an awaitable can be kept and awaited twice") {
   Engine engine(small());
   const Fd file(scratch_file(64));
-  char byte;
+  char byte = 0;
   const auto total = sync_wait(engine, [](Engine &io, int fd, char *memory) -> Task<ssize_t> {
     auto read = io.async_read(fd, memory, 1, 0);
     const ssize_t first = co_await read;
@@ -300,7 +300,7 @@ TEST_CASE("coroutines of somebody else's await operations, too") {
   const Fd file(scratch_file(64));
   ssize_t result = 0;
   [](Engine &io, int fd, ssize_t &bytes) -> Other {
-    char byte;
+    char byte = 0;
     bytes = co_await io.async_read(fd, &byte, 1, 0);
     bytes += co_await read_some(io, fd, 8);
   }(engine, file, result);

@@ -34,7 +34,7 @@ TEST_CASE("stop against completion: every operation ends once" * doctest::test_s
   });
   long ended = 0, cancelled = 0;
   sync_wait(engine, [&]() -> Task<> {
-    char bytes[64];
+    char bytes[64] = {};
     for (long i = 0; i < races; i++) {
       std::stop_source source;
       victim = &source;
@@ -66,7 +66,7 @@ TEST_CASE("coroutines of several threads, completed on one, at the limit" * doct
       std::vector<Task<>> tasks;
       for (int i = 0; i < 20; i++) {
         tasks.push_back([](Engine &io, int fd, int times, std::atomic<long> &count) -> Task<> {
-          char bytes[16];
+          char bytes[16] = {};
           for (int round = 0; round < times; round++) {
             count += co_await io.async_read(fd, bytes, sizeof bytes, 0) == 16;
           }
@@ -95,7 +95,7 @@ TEST_CASE("several threads stop and complete at the limit" * doctest::test_suite
       for (int i = 0; i < rounds; i++) {
         std::stop_source source;
         auto reads = [](Engine &io, int fd, std::stop_token stop, std::atomic<long> &count) -> Task<> {
-          char byte;
+          char byte = 0;
           static_cast<void>(co_await io.try_read(fd, &byte, 1, 0, stop));
           count++;
         };
@@ -151,7 +151,7 @@ TEST_CASE("no operation allocates: neither awaited nor with a small callback") {
   const Fd file(scratch_file(4096));
   long before = 0, after = 0;
   sync_wait(engine, [&]() -> Task<> {
-    char bytes[16];
+    char bytes[16] = {};
     co_await engine.async_read(file, bytes, 16, 0);
     before = allocations();
     for (int i = 0; i < 1000; i++) {
@@ -168,7 +168,7 @@ TEST_CASE("no operation allocates: neither awaited nor with a small callback") {
     long padding[5];
   };
   static_assert(sizeof(Captures) == 48);
-  char byte;
+  char byte = 0;
   long sum = 0;
   before = allocations();
   for (int i = 0; i < 1000; i++) {

@@ -80,7 +80,7 @@ TEST_CASE("options chain and can be asked") {
 TEST_CASE("statistics add up and rings are counted from 0") {
   Engine engine(small().ring_count(2));
   const Fd file(scratch_file(8192));
-  char memory[4096];
+  char memory[4096] = {};
   for (int i = 0; i < 10; i++) {
     auto read = engine.read(file, memory, sizeof memory, 0, [](Request &, ssize_t) {});
     CHECK(read);
@@ -147,7 +147,7 @@ TEST_CASE("one can ask whether one is in a callback") {
   CHECK(!Engine::in_callback_context());
   Engine engine(small());
   const Fd file(scratch_file(16));
-  char byte;
+  char byte = 0;
   bool inside = false;
   auto read = engine.read(file, &byte, 1, 0, [&](Request &, ssize_t) { inside = Engine::in_callback_context(); });
   CHECK(read);
