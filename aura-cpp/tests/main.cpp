@@ -35,6 +35,11 @@ void operator delete[](void *memory, std::size_t) noexcept { release(memory); }
 long allocations() { return counted.load(std::memory_order_relaxed); }
 void fail_next_allocation() { must_fail = true; }
 
+#if defined(AURA_TSAN)
+/// The library itself is not instrumented: what it allocates on one thread and frees on another it hands over unseen.
+extern "C" const char *__tsan_default_suppressions() { return "called_from_lib:libaura.so\n"; }
+#endif
+
 namespace {
 
 /// The counts as cargo prints them.
