@@ -183,7 +183,7 @@ fn rows(subject: &Subject, settings: Settings) -> Result<Vec<Named>, Error> {
     {
         let cpp = |mode| cpp_coroutine::CppCoroutines::new(mode, subject, settings);
         rows.extend([
-            named("cpp-coroutine-single", "raw-plain", cpp(Mode::Single)?),
+            named("cpp-coroutine", "raw-plain", cpp(Mode::Single)?),
             named("cpp-coroutine-default", "raw-plain", cpp(Mode::Default)?),
         ]);
     }
