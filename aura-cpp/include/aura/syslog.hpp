@@ -1,6 +1,6 @@
 // Log messages to syslog. Not part of aura.hpp: include it where it is used.
-#ifndef AURA_CPP_SYSLOG_HPP
-#define AURA_CPP_SYSLOG_HPP
+#ifndef AURA_SYSLOG_HPP
+#define AURA_SYSLOG_HPP
 
 #include <aura/error.hpp>
 #include <aura/log.hpp>

@@ -95,6 +95,7 @@ impl Row for TwoThreads {
             busy.fetch_sub(1, Ordering::Relaxed);
             while busy.load(Ordering::Relaxed) > 0 {
                 engine.poll()?;
+                breathe();
             }
             turn
         })
@@ -129,7 +130,9 @@ impl Worker {
                     in_flight += 1;
                 }
             }
-            engine.poll()?;
+            if engine.poll()? == 0 && !self.has_finished() {
+                breathe(); // The other thread is at it.
+            }
         }
         outcome.map(|()| watch.turn(operations, None))
     }
@@ -147,12 +150,16 @@ impl Worker {
         Ok(())
     }
 
+    fn has_finished(&self) -> bool {
+        self.finished.count.load(Ordering::Acquire) != self.taken
+    }
+
     #[inline]
     fn take(&mut self) -> Option<(usize, i32)> {
-        let finished = self.finished;
-        if finished.count.load(Ordering::Acquire) == self.taken {
+        if !self.has_finished() {
             return None;
         }
+        let finished = self.finished;
         let packed = finished.places[self.taken % finished.places.len()].load(Ordering::Relaxed);
         self.taken += 1;
         Some(((packed >> 32) as usize, packed as i32))
@@ -181,6 +188,11 @@ impl Finished {
         self.places[count % self.places.len()].store(packed, Ordering::Relaxed);
         self.count.store(count + 1, Ordering::Release);
     }
+}
+
+/// Keeps away from what the other thread is using for a moment, a fraction of a read's time.
+fn breathe() {
+    (0..8).for_each(|_| std::hint::spin_loop());
 }
 
 /// Runs a function with each of them, on threads of their own, and adds up what they did.
