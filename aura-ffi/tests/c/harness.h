@@ -97,8 +97,8 @@ aura_engine_t *engine_of(int rings, int depth);
 /* Whether this runs under valgrind, which has little address space for the pools of many engines. */
 bool under_valgrind(void);
 
-/* An engine that one thread waits on while others go on. Not one ring under valgrind, which holds up all
- * threads while one sleeps in io_uring_enter; with two the engine sleeps in epoll_wait. */
+/* An engine that one thread waits on while others go on. Under valgrind, which holds up all threads while one
+ * sleeps in io_uring_enter, one that sleeps in epoll_wait: two rings, and somebody has the poll descriptor. */
 aura_engine_t *shared_engine(void);
 
 /* A temporary file without a name, and one with. */
