@@ -78,13 +78,12 @@ aura_engine_t *small_engine(void) { return engine_of(1, 64); }
 
 bool under_valgrind(void) { return getenv("AURA_UNDER_VALGRIND") != NULL; }
 
-aura_engine_t *shared_engine(void) {
-  if (!under_valgrind()) {
-    return engine_of(1, 64);
+aura_engine_t *shared_engine(void) { return engine_of(under_valgrind() ? 2 : 1, 64); }
+
+void spare_other_threads(aura_engine_t *engine) {
+  if (under_valgrind()) {
+    CHECK(aura_get_poll_fd(engine) >= 0);
   }
-  aura_engine_t *engine = engine_of(2, 64);
-  CHECK(aura_get_poll_fd(engine) >= 0);
-  return engine;
 }
 
 aura_engine_t *engine_of(int rings, int depth) {
@@ -96,6 +95,9 @@ aura_engine_t *engine_of(int rings, int depth) {
   options.disable_adaptive = true;
   aura_engine_t *engine = aura_create_with_options(&options);
   CHECK(engine != NULL);
+  if (rings > 1) {
+    spare_other_threads(engine);
+  }
   return engine;
 }
 

@@ -97,9 +97,12 @@ aura_engine_t *engine_of(int rings, int depth);
 /* Whether this runs under valgrind, which has little address space for the pools of many engines. */
 bool under_valgrind(void);
 
-/* An engine that one thread waits on while others go on. Under valgrind, which holds up all threads while one
- * sleeps in io_uring_enter, one that sleeps in epoll_wait: two rings, and somebody has the poll descriptor. */
+/* An engine that one thread waits on while others go on. */
 aura_engine_t *shared_engine(void);
+
+/* Valgrind holds up all threads while one sleeps in io_uring_enter. Makes an engine of several rings sleep in
+ * epoll_wait there, as it does once somebody has the poll descriptor. */
+void spare_other_threads(aura_engine_t *engine);
 
 /* A temporary file without a name, and one with. */
 int scratch_file(void);

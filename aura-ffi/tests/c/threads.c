@@ -89,6 +89,7 @@ TEST(threads_submit_to_several_rings_in_every_mode) {
     options.ring_select = modes[i];
     aura_engine_t *engine = aura_create_with_options(&options);
     CHECK(engine != NULL);
+    spare_other_threads(engine);
     submit_from_threads(engine);
     aura_stats_t stats;
     CHECK_EQ(aura_get_stats(engine, &stats, sizeof stats), 0);
