@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <new>
 #include <string_view>
 #include <thread>
@@ -37,6 +38,10 @@ TEST_CASE("a timeout that is not needed leaves nothing behind, however long it i
 }
 
 TEST_CASE("a task that cannot be started for want of memory is not waited for") {
+  if (under_valgrind()) {
+    std::fputs("SKIP: valgrind's operator new takes the place of the one that fails on demand\n", stderr);
+    return;
+  }
   Engine engine(small());
   async_scope scope(engine);
   Task<void> task = nothing();

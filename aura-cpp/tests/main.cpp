@@ -74,7 +74,7 @@ REGISTER_LISTENER("tally", 1, Tally);
 
 int main(int argc, char **argv) {
   doctest::Context context(argc, argv);
-  if (std::getenv("AURA_UNDER_VALGRIND") != nullptr) {
+  if (under_valgrind()) {
     // It runs one thread at a time, and none while one sleeps in io_uring. The sanitizers have no such trouble.
     context.addFilter("test-suite-exclude", "threads");
   }

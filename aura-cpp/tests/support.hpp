@@ -76,6 +76,8 @@ inline aura::Options small(int depth = 64) {
   return options;
 }
 
+inline bool under_valgrind() { return std::getenv("AURA_UNDER_VALGRIND") != nullptr; }
+
 /// Whether the machine is slowed down by a tool, so that a tenth of the repetitions has to do.
 inline bool is_slow() {
 #if defined(AURA_TSAN) || defined(__SANITIZE_ADDRESS__)
@@ -85,7 +87,7 @@ inline bool is_slow() {
   return true;
 #endif
 #endif
-  return std::getenv("AURA_UNDER_VALGRIND") != nullptr;
+  return under_valgrind();
 }
 
 /// Calls of operator new since the program began, on all threads.

@@ -1,5 +1,5 @@
 // Constant memory becomes a BufferRef only if one says so.
-// expected: invalid conversion|no viable
+// expected: invalid conversion|cannot convert|no viable
 #include <aura.hpp>
 
 void f(aura::Engine &engine, char *memory, const char *constant) {
