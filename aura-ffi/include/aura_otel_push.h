@@ -26,8 +26,8 @@ extern "C" {
  *
  * Whether it works is logged when that changes, not each time.
  *
- * @param endpoint  http://host[:port][/path]. An IPv6 address is in brackets; without a port it is 80,
- *                  without a path /v1/metrics. Collectors listen on port 4318.
+ * @param endpoint  http://host:port/path; port and path may be left out. An IPv6 address is in brackets;
+ *                  without a port it is 80, without a path /v1/metrics. Collectors listen on port 4318.
  * @param buf       The body, JSON.
  * @param len       Bytes of it.
  * @return  The status of the answer: 200 is success; 4xx and 5xx are refusals. -1 if there was none. EINVAL:
