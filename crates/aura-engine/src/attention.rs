@@ -66,6 +66,7 @@ impl Attention {
     }
 
     /// Whether the poller sleeps, or is about to.
+    #[inline]
     pub(crate) fn is_parked(&self) -> bool {
         self.parked.load(Ordering::SeqCst) != AWAKE
     }
@@ -77,12 +78,14 @@ impl Attention {
         parked != AWAKE && parked != HEARS_ALL && parked != Ears::Ring(ring).code()
     }
 
+    #[inline]
     pub(crate) fn begin_callbacks(&self) {
         if self.is_poll_fd_in_use() {
             self.dispatching.store(true, Ordering::SeqCst);
         }
     }
 
+    #[inline]
     pub(crate) fn end_callbacks(&self) {
         if self.dispatching.load(Ordering::Relaxed) {
             self.dispatching.store(false, Ordering::SeqCst);
@@ -93,6 +96,7 @@ impl Attention {
         self.poll_fd_in_use.store(true, Ordering::SeqCst);
     }
 
+    #[inline]
     pub(crate) fn is_poll_fd_in_use(&self) -> bool {
         self.poll_fd_in_use.load(Ordering::SeqCst)
     }
