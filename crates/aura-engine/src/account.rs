@@ -98,8 +98,6 @@ impl<B: Backend> Engine<B> {
                 Label::Cancel => {}
             }
         }
-        add(&ring.completion.bytes, sums.bytes);
-        add(&ring.completion.failed, sums.failed);
         add(&ring.completion.registered, sums.registered);
         poller.tuner.latency_sum_ns += sums.latency_ns;
         poller.tuner.samples += sums.samples;
@@ -155,10 +153,7 @@ impl<B: Backend> Engine<B> {
         let Completed { kind, flags, submitted_ns } = unsafe { slot.complete() };
         let latency_ns = sums.now_ns.saturating_sub(submitted_ns);
         ring.meters.record(kind, latency_ns, result);
-        if result < 0 {
-            sums.failed += 1;
-        } else if kind.transfers_data() {
-            sums.bytes += result as u64;
+        if result >= 0 && kind.transfers_data() {
             if submitted_ns >= sums.epoch_ns {
                 sums.samples += 1;
                 sums.over_target += u64::from(latency_ns > sums.target_ns);
@@ -179,8 +174,6 @@ struct Sums {
     now_ns: u64,
     epoch_ns: u64,
     target_ns: u64,
-    bytes: u64,
-    failed: u64,
     registered: u64,
     latency_ns: u64,
     samples: u64,

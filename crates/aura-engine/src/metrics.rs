@@ -38,6 +38,16 @@ impl Meters {
             add(bytes, result as u64);
         }
     }
+
+    /// Bytes read and written.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.read_bytes.load(Ordering::Relaxed) + self.written_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Operations that failed.
+    pub(crate) fn failed(&self) -> u64 {
+        self.operations.iter().map(OperationMeter::errors).sum()
+    }
 }
 
 /// The names of the controller's phases, in the order of their numbers.

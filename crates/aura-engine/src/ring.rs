@@ -69,10 +69,6 @@ pub(crate) struct Completions {
     pub(crate) delivered: AtomicU64,
     /// Those of them that used registered buffers.
     pub(crate) registered: AtomicU64,
-    /// Bytes read and written.
-    pub(crate) bytes: AtomicU64,
-    /// Operations that failed.
-    pub(crate) failed: AtomicU64,
     /// The most that was ever in flight; exact, because in-flight falls only while it is updated.
     pub(crate) peak: AtomicU32,
     /// Throughput of the last window as `f64` bits, bytes per second.

@@ -71,10 +71,10 @@ impl<B: Backend> Engine<B> {
         let mut latencies = Snapshot::new();
         self.rings.iter().for_each(|ring| self.latencies_into(ring, &mut latencies));
         let sum = |of: fn(&EngineRing<B>) -> u64| self.rings.iter().map(of).sum::<u64>();
-        let bytes = sum(|ring| ring.completion.bytes.load(Ordering::Relaxed));
+        let bytes = sum(|ring| ring.meters.bytes());
         EngineStats {
             ops_completed: sum(|ring| ring.completion.completed.load(Ordering::Relaxed)),
-            ops_failed: sum(|ring| ring.completion.failed.load(Ordering::Relaxed)),
+            ops_failed: sum(|ring| ring.meters.failed()),
             bytes_transferred: bytes,
             throughput_bps: self.recent_bps(
                 f64::from_bits(self.published.throughput_bps.load(Ordering::Relaxed)),
@@ -98,10 +98,10 @@ impl<B: Backend> Engine<B> {
         let ring = self.rings.get(ring)?;
         let mut latencies = Snapshot::new();
         self.latencies_into(ring, &mut latencies);
-        let bytes = ring.completion.bytes.load(Ordering::Relaxed);
+        let bytes = ring.meters.bytes();
         Some(RingStats {
             ops_completed: ring.completion.completed.load(Ordering::Relaxed),
-            ops_failed: ring.completion.failed.load(Ordering::Relaxed),
+            ops_failed: ring.meters.failed(),
             bytes_transferred: bytes,
             in_flight: ring.in_flight(),
             peak_in_flight: ring.completion.peak.load(Ordering::Relaxed),

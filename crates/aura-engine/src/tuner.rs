@@ -282,7 +282,7 @@ impl Tuner {
     ) {
         let per_second = 1e9 / length_ns.max(1) as f64;
         for (ring, before) in rings.iter().zip(&mut self.per_ring_bytes) {
-            let bytes = ring.completion.bytes.load(Ordering::Relaxed);
+            let bytes = ring.meters.bytes();
             let moved = (bytes - std::mem::replace(before, bytes)) as f64;
             let throughput = (moved * per_second).to_bits();
             ring.completion.throughput_bps.store(throughput, Ordering::Relaxed);
@@ -329,7 +329,7 @@ impl Counters {
     fn of<B: Backend>(rings: &[EngineRing<B>]) -> Self {
         rings.iter().fold(Self::default(), |sum, ring| Self {
             operations: sum.operations + ring.completion.completed.load(Ordering::Relaxed),
-            bytes: sum.bytes + ring.completion.bytes.load(Ordering::Relaxed),
+            bytes: sum.bytes + ring.meters.bytes(),
             gated: sum.gated + ring.submission.gated.load(Ordering::Relaxed),
         })
     }

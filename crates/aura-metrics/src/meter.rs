@@ -55,6 +55,13 @@ impl OperationMeter {
         add(&self.errors, 1, Release);
     }
 
+    /// Operations that failed so far. As with the rest, operations that are recorded meanwhile may be
+    /// missing.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Acquire)
+    }
+
     /// Adds what was counted so far, while counting goes on. From one call to the next nothing falls.
     pub fn add_to(&self, operations: &mut Operations) {
         operations.errors += self.errors.load(Acquire); // Pairs with the store in `record_error`.
