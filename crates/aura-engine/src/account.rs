@@ -105,6 +105,7 @@ impl<B: Backend> Engine<B> {
         // Last, and with release: a submitter that sees the permits sees the slots' state too.
         let completed = ring.completion.completed.load(Ordering::Relaxed) + batch.done.len() as u64;
         ring.completion.completed.store(completed, Ordering::Release);
+        self.set_pace(poller, ring, now_ns, taken);
         self.tick(poller, now_ns);
     }
 

@@ -8,6 +8,7 @@
 //! | `op` | operations with checked arguments |
 //! | `submit`, `batch`, `select` | the way in: choosing a ring, slots, batches, cancelling |
 //! | `poll`, `account` | the way out: processing completions |
+//! | `pace` | how many operations are worth a system call |
 //! | `wait`, `sleep` | waiting for them, the event loop; sleeping in the kernel and waking |
 //! | `flusher` | who hands over while the application sleeps in a loop of its own |
 //! | `room`, `repeat` | room for a submission at the limit; operations that have to be repeated |
@@ -50,6 +51,7 @@ pub mod log;
 mod mapping;
 mod metrics;
 mod op;
+mod pace;
 mod parked;
 mod poll;
 mod primitive;

@@ -41,6 +41,8 @@ pub(crate) struct Poller {
     pub(crate) slept: bool,
     /// When it last went to sleep.
     pub(crate) parked_at_ns: u64,
+    /// Operations that were handed over by that.
+    pub(crate) queued_at_sleep: u32,
     /// Operations lately completed as they were handed over (their data were in memory), so that
     /// it is worth looking for completions before sleeping.
     pub(crate) completes_inline: bool,
@@ -97,6 +99,7 @@ impl Poller {
             woken: false,
             slept: false,
             parked_at_ns: 0,
+            queued_at_sleep: 0,
             completes_inline: false,
             repeats: false,
             put_off: Vec::new(),

@@ -53,6 +53,10 @@ pub(crate) struct Submission {
     pub(crate) limit: AtomicU32,
     /// Queued operations that make a batch worth handing over. Written with `limit`.
     pub(crate) batch_threshold: AtomicU32,
+    /// What makes the next one, and those after it: fewer, while the kernel has little to work at.
+    /// See `pace`.
+    pub(crate) batch_next: AtomicU32,
+    pub(crate) batch_later: AtomicU32,
     /// Submissions that found the limit reached. Written under `push`.
     pub(crate) gated: AtomicU64,
     /// How many of them wait in the queue of parked operations. Written under `push`.
@@ -73,6 +77,10 @@ pub(crate) struct Completions {
     pub(crate) peak: AtomicU32,
     /// Throughput of the last window as `f64` bits, bytes per second.
     pub(crate) throughput_bps: AtomicU64,
+    /// When the sleep began that the poller last woke up from with completions of this ring.
+    pub(crate) slept_at_ns: AtomicU64,
+    /// `submitted` at that moment.
+    pub(crate) submitted_at_wake: AtomicU64,
     /// Visits in a row that found the ring idle; a ring is not struck off the active ones at the
     /// first, or a program that keeps one operation in flight would pay for it each time.
     pub(crate) idle_visits: AtomicU32,
@@ -100,6 +108,20 @@ pub(crate) struct Batched {
     count: AtomicU32,
     /// The flusher was told of them.
     told: AtomicBool,
+}
+
+impl Submission {
+    /// Sets what makes a batch worth handing over. See `pace` for what becomes of it.
+    pub(crate) fn set_batch(&self, operations: u32) {
+        self.batch_threshold.store(operations, Ordering::Relaxed);
+        self.set_pace(operations, operations);
+    }
+
+    /// Sets what makes the next batch, and those after it.
+    pub(crate) fn set_pace(&self, next: u32, later: u32) {
+        self.batch_next.store(next, Ordering::Relaxed);
+        self.batch_later.store(later, Ordering::Relaxed);
+    }
 }
 
 impl Batched {
@@ -166,6 +188,8 @@ impl<B: Backend> EngineRing<B> {
                 registered: AtomicU64::new(0),
                 limit: AtomicU32::new(entries),
                 batch_threshold: AtomicU32::new(BATCH as u32),
+                batch_next: AtomicU32::new(BATCH as u32),
+                batch_later: AtomicU32::new(BATCH as u32),
                 gated: AtomicU64::new(0),
                 parked: AtomicU64::new(0),
             },

@@ -42,7 +42,7 @@ impl<B: Backend> Engine<B> {
         let Some(operations) = operations else { return Ok(()) };
         self.published.batch.store(operations, Ordering::Relaxed);
         for ring in &self.rings {
-            ring.submission.batch_threshold.store(operations, Ordering::Relaxed);
+            ring.submission.set_batch(operations);
         }
         Ok(())
     }

@@ -107,6 +107,8 @@ impl<B: Backend> Engine<B> {
         poller.parked_at_ns = B::now_ns();
         poller.tuner.at_work(poller.parked_at_ns, false);
         poller.slept = true;
+        poller.queued_at_sleep =
+            self.active.iter().map(|ring| self.rings[ring].backend.queued()).sum();
         // From here on submitters hand over themselves, and wake who does not hear of their ring;
         // what they queued before is handed over below. See `attention`.
         self.attention.park(ring.map_or(Ears::AllRings, Ears::Ring));

@@ -231,14 +231,16 @@ impl<B: Backend> Engine<B> {
     /// nobody else would.
     #[inline]
     pub(crate) fn leave(&self, index: usize, end: Guard<'_, PushEnd>) {
-        let threshold = self.rings[index].submission.batch_threshold.load(Ordering::Relaxed);
-        let is_full = end.batched.get() >= threshold;
+        let submission = &self.rings[index].submission;
+        let is_full = end.batched.get() >= submission.batch_next.load(Ordering::Relaxed);
         // Read after the ring was marked: see `attention`.
         if is_full || self.attention.nobody_else_submits() {
             if !is_full && self.flusher.is_there() && !self.attention.is_parked() {
                 self.leave_to_flusher(end);
                 return;
             }
+            let later = submission.batch_later.load(Ordering::Relaxed);
+            submission.batch_next.store(later, Ordering::Relaxed);
             let queued = end.batched.take();
             drop(end);
             self.hand_over(index, queued);

@@ -231,7 +231,7 @@ impl Tuner {
             let share = if decision.limit >= all { entries } else { share.min(entries) };
             let _writer = ring.lock();
             ring.submission.limit.store(share, Ordering::Relaxed);
-            ring.submission.batch_threshold.store(decision.batch, Ordering::Relaxed);
+            ring.submission.set_batch(decision.batch);
         }
     }
 

@@ -208,3 +208,48 @@ fn a_failure_that_repeating_does_not_mend_is_reported() {
         assert_eq!(heard.all(), [-libc::EFAULT], "{rings} rings");
     }
 }
+
+/// After a sleep that ended in a burst the device may have nothing to do: what comes next is handed over
+/// without waiting for a batch. A threshold of the user's is kept.
+#[test]
+fn after_a_burst_the_first_operation_is_handed_over_at_once() {
+    for (fixed, expected) in [(None, true), (Some(16), false)] {
+        let (engine, orders) = odd_engine(&config(1));
+        engine.set_batch_threshold(fixed).unwrap();
+        let handed_over = (0..20).any(|_| {
+            sleep_until_burst(&engine);
+            let before = orders[0].submits.load(Ordering::SeqCst);
+            // SAFETY: no memory is named.
+            unsafe { engine.submit(&Op::nop(), 0, |_| ()) }.unwrap();
+            let handed_over = orders[0].submits.load(Ordering::SeqCst) > before;
+            engine.drain(Some(Duration::from_secs(10))).unwrap();
+            handed_over
+        });
+        // More than once, because the completions of a burst may be seen one by one.
+        assert_eq!(handed_over, expected, "threshold {fixed:?}");
+    }
+}
+
+/// Reads that complete all at once, while the engine sleeps.
+fn sleep_until_burst(engine: &Engine<crate::odd::Odd>) {
+    const READS: usize = 4;
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let heard = Heard::default();
+    for _ in 0..READS {
+        let target = Target::Fd(reader.as_raw_fd());
+        let read = Op::read(target, lasting_memory(1), 1, 0).unwrap();
+        // SAFETY: the memory is never given back.
+        unsafe { engine.submit(&read, 0, heard.hear()) }.unwrap();
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(Duration::from_millis(5));
+            writer.write_all(&[1; READS]).unwrap();
+            // Open until all have read, or reads would end at the closed end instead.
+            std::thread::sleep(Duration::from_millis(5));
+        });
+        while heard.all().len() < READS {
+            engine.wait(Some(Duration::from_secs(10))).unwrap();
+        }
+    });
+}
