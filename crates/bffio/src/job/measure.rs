@@ -94,6 +94,8 @@ pub struct Search {
     /// `latency_run=`, and `--target-p99=` with a runtime: go on until the runtime is over, instead of
     /// ending with the answer.
     pub keep_running: bool,
+    /// `latency_run=`: the controller goes on adjusting, instead of holding the answer.
+    pub adjusts: bool,
     /// Highest depth to try: `iodepth=` where given, otherwise what the engine can hold.
     pub depth_max: Option<u32>,
 }

@@ -134,6 +134,7 @@ fn search(draft: &mut Draft, notes: &mut Vec<String>) -> Result<(), Problem> {
         percentile,
         window: draft.latency_window,
         keep_running: draft.latency_run || tries_out,
+        adjusts: draft.latency_run,
         depth_max,
     });
     Ok(())

@@ -17,7 +17,7 @@ use crate::stats::usage::Usage;
 use crate::watch::TracePoint;
 
 /// Points of a trace are at least so far apart, and farther in a long run.
-const TRACE_STEP: Duration = Duration::from_millis(100);
+const TRACE_STEP: Duration = Duration::from_millis(50);
 /// About as many points as a picture can show.
 const TRACE_POINTS: u32 = 3000;
 
@@ -28,6 +28,8 @@ pub(super) struct Monitor<'w> {
     /// Nothing new is to be started.
     pub(super) stopping: bool,
     pub(super) finder: Option<Finder>,
+    /// The search wants this depth held from now on, without the controller.
+    pub(super) hold: Option<u32>,
     pub(super) trace: Vec<TracePoint>,
     job: &'w Job,
     board: &'w Board,
@@ -66,6 +68,7 @@ impl<'w> Monitor<'w> {
         logs: Option<Recorder>,
         now_ns: u64,
         expected_bytes: u64,
+        depth_max: u32,
     ) -> Self {
         let timing = &job.timing;
         let ramp_ns = timing.ramp.as_nanos() as u64;
@@ -77,7 +80,8 @@ impl<'w> Monitor<'w> {
             since_ns: now_ns,
             before: PerDirection::default(),
         };
-        let finder = job.search.as_ref().map(|search| Finder::new(search, timing, now_ns));
+        let finder =
+            job.search.as_ref().map(|search| Finder::new(search, depth_max, timing, now_ns));
         board.enter(match (&finder, ramp_ns) {
             (_, 1..) => Phase::Ramp,
             (Some(_), _) => Phase::Searching,
@@ -87,6 +91,7 @@ impl<'w> Monitor<'w> {
             stats: WorkerStats::new(&job.recording),
             stopping: false,
             finder,
+            hold: None,
             trace: Vec::new(),
             job,
             board,
@@ -206,10 +211,13 @@ impl<'w> Monitor<'w> {
     }
 
     fn add_point(&mut self, now_ns: u64, engine: &Engine, in_flight: u32) {
-        let (limit, phase) = engine
-            .ring_stats(0)
-            .map_or((0, 0), |ring| (ring.in_flight_limit() as u32, ring.aimd_phase()));
-        let elapsed_s = (now_ns - self.traced_ns) as f64 / 1e9;
+        let of_engine = || {
+            let ring = engine.ring_stats(0);
+            ring.map_or((0, 0), |ring| (ring.in_flight_limit() as u32, ring.aimd_phase()))
+        };
+        let fixed = self.finder.as_ref().and_then(Finder::fixed);
+        let (limit, phase) = fixed.unwrap_or_else(of_engine);
+        let elapsed_ns = now_ns - self.traced_ns;
         let ios = self.stats.ios();
         let p99_ns = self.recent.percentile(99.0);
         let point = TracePoint {
@@ -217,13 +225,13 @@ impl<'w> Monitor<'w> {
             limit,
             in_flight,
             p99: Duration::from_nanos(p99_ns),
-            ios_per_s: (ios - self.traced_ios) as f64 / elapsed_s,
+            ios_per_s: (ios - self.traced_ios) as f64 * 1e9 / elapsed_ns as f64,
             phase: phase_name(phase),
         };
         self.trace.push(point);
         let verdict = match &mut self.finder {
             Some(finder) if self.ramp_ends_ns.is_none() => {
-                finder.look(now_ns, phase, &point, &self.recent, engine)
+                finder.look(now_ns, elapsed_ns, phase, &point, &self.recent, engine)
             }
             _ => Verdict::GoOn,
         };
@@ -232,7 +240,9 @@ impl<'w> Monitor<'w> {
         self.show(&point, phase, in_flight, now_ns);
         match verdict {
             Verdict::GoOn => {}
-            Verdict::Answered => {
+            Verdict::Hold(depth) => self.hold = Some(depth),
+            Verdict::Answered(depth) => {
+                self.hold = depth;
                 self.begin_to_measure(now_ns);
                 self.board.enter(Phase::Running);
             }

@@ -53,6 +53,11 @@ impl Queue {
         Ok(Self { engine, buffers: Vec::new(), buffer_bytes, in_flight: 0, completions })
     }
 
+    /// A queue for the same I/Os on an engine with other options.
+    pub(super) fn successor(&self, options: Options) -> aura::Result<Self> {
+        Self::new(options, self.buffer_bytes)
+    }
+
     /// The engine, for its statistics.
     pub(super) fn engine(&self) -> &Engine {
         &self.engine

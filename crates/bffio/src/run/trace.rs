@@ -97,7 +97,7 @@ pub(crate) fn p99(stats: &WorkerStats) -> Duration {
     let mut all = crate::stats::bins::Bins::default();
     for direction in Direction::ALL {
         let counted = &stats.directions[direction];
-        let bins = [&counted.clat, &counted.lat].into_iter().find_map(|kind| kind.bins.as_ref());
+        let bins = [&counted.lat, &counted.clat].into_iter().find_map(|kind| kind.bins.as_ref());
         if let Some(bins) = bins {
             all.merge(bins);
         }

@@ -94,7 +94,7 @@ fn run(job: &Job, assignment: &Assignment<'_>, result: &mut WorkerResult) -> Res
     let tools = Tools {
         queue,
         workload: Workload::new(job, ranges, random.next_u64()),
-        monitor: Monitor::new(job, assignment.board, logs, begun_ns, expected_bytes),
+        monitor: Monitor::new(job, assignment.board, logs, begun_ns, expected_bytes, depth),
         verifier: Verifier::new(&job.verify, job.pattern.does.write, random.next_u64()),
         pacer: Pacer::new(job, begun_ns, random.next_u64()),
         depth,
@@ -105,8 +105,8 @@ fn run(job: &Job, assignment: &Assignment<'_>, result: &mut WorkerResult) -> Res
     // Whatever happened, what is in flight ends before its memory goes.
     outcome = outcome.and(io.drain());
     let ended_ns = now_ns();
+    let peak_in_flight = io.peak_in_flight();
     let monitor = io.monitor;
-    let peak_in_flight = io.queue.slots();
     drop(io.queue);
     let (stats, trace, finder, logs) = monitor.finish(ended_ns);
     (result.stats, result.trace) = (stats, trace);
@@ -192,15 +192,22 @@ fn depth(job: &Job) -> u32 {
 }
 
 fn options(job: &Job, depth: u32) -> Options {
-    let queue_depth = depth.max(4).next_power_of_two() as i32;
-    let options = Options::new().queue_depth(queue_depth);
     match &job.search {
-        None => options.disable_adaptive(true),
-        Some(search) => options
+        None => fixed_options(depth),
+        Some(search) => queue_options(depth)
             .max_p99_latency_ms(search.latency.as_secs_f64() * 1e3)
             .min_in_flight(1)
             .initial_in_flight((depth / 4).clamp(1, 16) as i32),
     }
+}
+
+/// Of an engine that leaves the depth to the worker.
+pub(super) fn fixed_options(depth: u32) -> Options {
+    queue_options(depth).disable_adaptive(true)
+}
+
+fn queue_options(depth: u32) -> Options {
+    Options::new().queue_depth(depth.max(4).next_power_of_two() as i32)
 }
 
 fn buffer_bytes(job: &Job) -> usize {

@@ -1,24 +1,30 @@
-//! When the engine's controller has its answer.
+//! From the engine's controller to an answer.
 //!
-//! The controller does the search itself (see `docs/adaptive.md`); this watches it, decides when the
-//! limit may be called an answer, and then lets the run be measured.
+//! The controller finds the limit (see `docs/adaptive.md`); this watches it and decides when it has
+//! settled. Fixed depths around the limit are tried then, and the best of them is held and measured.
 
 use std::time::Duration;
 
 use aura::Engine;
 
+use super::trials::{Next, Trials};
 use crate::job::{Search, Timing};
 use crate::stats::bins::Bins;
 use crate::watch::TracePoint;
 
-/// The controller's phases that hold a limit, by number: STEADY, CONVERGED.
-const HOLDS: [i32; 2] = [2, 5];
-/// A limit that was held for so long is an answer.
-const HELD: Duration = Duration::from_millis(800);
+/// The controller's phases by number: a limit proves itself, or has done so.
+const SETTLING: i32 = 4;
+const CONVERGED: i32 = 5;
+/// Those that hold a limit: STEADY, CONVERGED.
+const HOLDS: [i32; 2] = [2, CONVERGED];
+/// A limit that was held for so long has settled.
+const HELD: Duration = Duration::from_millis(500);
 /// How far a limit may move and still be held: the controller tries its neighbours now and then.
 const TOLERANCE: f64 = 0.15;
-/// Without an answer by then, the present limit has to do.
-const PATIENCE: Duration = Duration::from_millis(3000);
+/// If none was by then, the present one has to do.
+const PATIENCE: Duration = Duration::from_millis(2000);
+/// The same for trials: the best so far has to do.
+const TRIALS_END: Duration = Duration::from_millis(4200);
 /// How long the answer is measured if nothing else says how long to run.
 const PROOF: Duration = Duration::from_millis(1000);
 
@@ -26,8 +32,10 @@ const PROOF: Duration = Duration::from_millis(1000);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
     GoOn,
-    /// The answer is there: measure it.
-    Answered,
+    /// Hold this depth, without the controller.
+    Hold(u32),
+    /// The answer is there: hold it if so many are given, and measure it.
+    Answered(Option<u32>),
     /// The answer has been measured.
     Over,
 }
@@ -39,7 +47,7 @@ pub struct Answer {
     pub depth: u32,
     /// How long it took to find.
     pub after: Duration,
-    /// Whether the limit was held, or time was up.
+    /// Whether it kept the target, or the limit was held, when time was not up yet.
     pub converged: bool,
 }
 
@@ -51,6 +59,8 @@ pub(crate) struct Finder {
     ends_by_itself: bool,
     /// The limit that is held, and since when.
     held: Option<(f64, u64)>,
+    trials: Option<Trials>,
+    depth_max: u32,
     answer: Option<Answer>,
     answered_ns: u64,
     /// What the engine is told: the target for its p99.
@@ -60,12 +70,15 @@ pub(crate) struct Finder {
 }
 
 impl Finder {
-    pub(crate) fn new(search: &Search, timing: &Timing, now_ns: u64) -> Self {
+    /// A search for depths up to `depth_max`.
+    pub(crate) fn new(search: &Search, depth_max: u32, timing: &Timing, now_ns: u64) -> Self {
         Self {
             search: search.clone(),
             begun_ns: now_ns + timing.ramp.as_nanos() as u64,
             ends_by_itself: !search.keep_running || timing.runtime.is_none(),
             held: None,
+            trials: None,
+            depth_max,
             answer: None,
             answered_ns: 0,
             engine_target_ms: search.latency.as_secs_f64() * 1e3,
@@ -77,18 +90,51 @@ impl Finder {
     pub(crate) fn look(
         &mut self,
         now_ns: u64,
+        elapsed_ns: u64,
         phase: i32,
         point: &TracePoint,
         window: &Bins,
         engine: &Engine,
     ) -> Verdict {
-        self.translate_target(window, engine);
         if self.answer.is_some() {
+            if self.search.adjusts {
+                self.translate_target(window, engine);
+            }
             let measured = Duration::from_nanos(now_ns - self.answered_ns);
             let is_over = self.ends_by_itself && measured >= self.proof();
             return if is_over { Verdict::Over } else { Verdict::GoOn };
         }
-        let limit = f64::from(point.limit);
+        let after = Duration::from_nanos(now_ns.saturating_sub(self.begun_ns));
+        if let Some(trials) = &mut self.trials {
+            return match trials.look(window, elapsed_ns, after >= TRIALS_END) {
+                Next::GoOn => Verdict::GoOn,
+                Next::Try(depth) => Verdict::Hold(depth),
+                Next::Take(depth, keeps) => {
+                    (self.answer, self.answered_ns) =
+                        (Some(Answer { depth, after, converged: keeps }), now_ns);
+                    Verdict::Answered(Some(depth))
+                }
+            };
+        }
+        self.translate_target(window, engine);
+        let has_settled = self.has_settled(now_ns, phase, point.limit);
+        if !has_settled && after < PATIENCE {
+            return Verdict::GoOn;
+        }
+        if self.search.adjusts {
+            self.answer = Some(Answer { depth: point.limit, after, converged: has_settled });
+            self.answered_ns = now_ns;
+            return Verdict::Answered(None);
+        }
+        let target_ns = self.search.latency.as_nanos() as u64;
+        let trials = Trials::new(target_ns, self.search.percentile, self.depth_max, point.limit);
+        let depth = trials.depth();
+        self.trials = Some(trials);
+        Verdict::Hold(depth)
+    }
+
+    fn has_settled(&mut self, now_ns: u64, phase: i32, limit: u32) -> bool {
+        let limit = f64::from(limit);
         let is_held = HOLDS.contains(&phase);
         self.held = match self.held {
             Some((held, since)) if is_held && (limit - held).abs() <= held * TOLERANCE => {
@@ -97,15 +143,16 @@ impl Finder {
             _ if is_held => Some((limit, now_ns)),
             _ => None,
         };
-        let converged =
-            self.held.is_some_and(|(_, since)| now_ns - since >= HELD.as_nanos() as u64);
-        let after = Duration::from_nanos(now_ns.saturating_sub(self.begun_ns));
-        if !converged && after < PATIENCE {
-            return Verdict::GoOn;
-        }
-        self.answer = Some(Answer { depth: point.limit, after, converged });
-        self.answered_ns = now_ns;
-        Verdict::Answered
+        self.held.is_some_and(|(_, since)| now_ns - since >= HELD.as_nanos() as u64)
+    }
+
+    /// The depth that is held without the controller, and the phase that is one of.
+    pub(crate) fn fixed(&self) -> Option<(u32, i32)> {
+        let trials = self.trials.as_ref()?;
+        Some(match self.answer {
+            Some(answer) => (answer.depth, CONVERGED),
+            None => (trials.depth(), SETTLING),
+        })
     }
 
     pub(crate) fn answer(&self) -> Option<Answer> {

@@ -3,10 +3,12 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | `finder` | when the engine's controller has its answer |
+//! | `trials` | fixed depths around it, of which one is the answer |
 //! | `sweep` | the jobs of a run at several depths, and the knee |
 
 mod finder;
 pub(crate) mod sweep;
+mod trials;
 
 pub use finder::Answer;
 pub(crate) use finder::{Finder, Verdict};

@@ -1,6 +1,7 @@
 //! The loop of a worker: submit, wait, account; and a look at the clock and the supervisor now and then.
 
 mod complete;
+mod hold;
 mod submit;
 mod think;
 
@@ -64,6 +65,10 @@ pub(super) struct Io<'w> {
     depth: u32,
     /// How far a search may raise that while it begins.
     depth_max: u32,
+    /// The search is over: the depth is the worker's own.
+    is_held: bool,
+    /// Slots of the engine that searched.
+    slots_before: u32,
     /// I/Os that were done when it last did.
     raised_at_ios: u64,
     /// In flight after the last submissions.
@@ -73,8 +78,6 @@ pub(super) struct Io<'w> {
     contexts: Vec<Context>,
     idle: Vec<u32>,
     completions: Vec<Completion>,
-    /// Slots of this round's submissions.
-    fresh: Vec<u32>,
     /// An I/O that was drawn and could not be submitted yet.
     held: Option<Step>,
     /// Bytes and I/Os that may still be issued in this pass.
@@ -120,6 +123,8 @@ impl<'w> Io<'w> {
             pacer,
             depth: if monitor.finder.is_some() { depth.min(SEARCH_BEGINS_WITH) } else { depth },
             depth_max: depth,
+            is_held: false,
+            slots_before: 0,
             raised_at_ios: 0,
             loaded: 0,
             monitor,
@@ -127,7 +132,6 @@ impl<'w> Io<'w> {
             contexts: Vec::new(),
             idle: Vec::new(),
             completions: Vec::new(),
-            fresh: Vec::new(),
             held: None,
             budget_bytes: 0,
             budget_ios: 0,
@@ -189,7 +193,9 @@ impl<'w> Io<'w> {
 
     fn look_around(&mut self) -> Result<(), Failure> {
         self.monitor.look(self.now_ns, self.queue.engine(), self.loaded);
-        if self.depth < self.depth_max {
+        if let Some(depth) = self.monitor.hold.take() {
+            self.hold(depth)?;
+        } else if self.depth < self.depth_max && !self.is_held {
             self.raise_depth();
         }
         self.look_ns = self.monitor.next_look_ns(self.now_ns);

@@ -13,9 +13,9 @@ impl Io<'_> {
     /// when it is time.
     #[inline]
     pub(super) fn fill(&mut self) -> Result<Option<u64>, Failure> {
-        let start_ns = self.now_ns;
+        let mut start_ns = self.now_ns;
         let mut due_ns = None;
-        self.fresh.clear();
+        let mut submitted_count = 0;
         while self.queue.in_flight() < self.depth && !self.monitor.stopping {
             if self.sync_is_due() {
                 if !self.submit_sync(start_ns)? {
@@ -37,13 +37,15 @@ impl Io<'_> {
                     break;
                 }
             }
-            if !self.submit_data(step, start_ns)? {
+            let Some(slot) = self.submit_data(step, start_ns)? else {
                 self.held = Some(step);
                 break;
-            }
+            };
+            submitted_count += 1;
+            start_ns = self.note_issued(slot, start_ns);
         }
-        if !self.fresh.is_empty() {
-            self.note_submitted(start_ns);
+        if submitted_count > 0 {
+            self.monitor.stats.depth.submitted(submitted_count);
         }
         self.loaded = self.queue.in_flight();
         Ok(due_ns)
@@ -66,7 +68,7 @@ impl Io<'_> {
     }
 
     #[inline]
-    fn submit_data(&mut self, step: Step, start_ns: u64) -> Result<bool, Failure> {
+    fn submit_data(&mut self, step: Step, start_ns: u64) -> Result<Option<u32>, Failure> {
         let slot = self.slot()?;
         let kind = if self.is_checking { Kind::Check } else { Kind::Data };
         if step.direction == Direction::Write {
@@ -76,10 +78,9 @@ impl Io<'_> {
         self.contexts[slot as usize] = context;
         if !self.submit(slot)? {
             self.idle.push(slot);
-            return Ok(false);
+            return Ok(None);
         }
         self.monitor.stats.depth.at_depth(self.queue.in_flight());
-        self.fresh.push(slot);
         if kind == Kind::Data {
             self.budget_bytes = self.budget_bytes.saturating_sub(step.length.into());
             self.budget_ios -= 1;
@@ -93,7 +94,7 @@ impl Io<'_> {
                 self.writes_since_sync += 1;
             }
         }
-        Ok(true)
+        Ok(Some(slot))
     }
 
     /// Hands a slot's I/O, or what is left of it, to the engine.
@@ -150,19 +151,22 @@ impl Io<'_> {
         }
     }
 
-    fn note_submitted(&mut self, start_ns: u64) {
+    /// Notes when the I/O in a slot was issued, and returns that time: those before it may have been handed
+    /// over long ago, so one time does not do for all of a round.
+    #[inline]
+    fn note_issued(&mut self, slot: u32, start_ns: u64) -> u64 {
         let recording = &self.job.recording;
-        if recording.slat {
-            let issue_ns = now_ns();
-            for &slot in &self.fresh {
-                let context = &mut self.contexts[slot as usize];
-                context.issue_ns = issue_ns;
-                let direction = context.step.direction;
-                let slat = &mut self.monitor.stats.directions[direction].slat;
-                slat.add(issue_ns - start_ns);
-            }
+        if !(recording.slat || recording.clat || recording.lat) {
+            return start_ns;
         }
-        self.monitor.stats.depth.submitted(self.fresh.len());
+        let issue_ns = now_ns();
+        let context = &mut self.contexts[slot as usize];
+        context.issue_ns = issue_ns;
+        if recording.slat {
+            let slat = &mut self.monitor.stats.directions[context.step.direction].slat;
+            slat.add(issue_ns - start_ns);
+        }
+        issue_ns
     }
 
     fn sync_is_due(&self) -> bool {
