@@ -13,6 +13,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::directory;
 use crate::drive::Drivers;
+use crate::errands::Errands;
 use crate::error::{Error, Result};
 use crate::files::Leftovers;
 use crate::flusher::Flusher;
@@ -47,6 +48,7 @@ pub struct Engine<B: Backend = Ring> {
     pub(crate) leftovers: Leftovers,
     pub(crate) published: Published,
     pub(crate) drivers: Drivers,
+    pub(crate) errands: Errands,
     /// When the batch was taken whose callbacks are running, 0 when none are. By the poller.
     pub(crate) dispatching_ns: AtomicU64,
     /// Submissions that went to another ring than the CPU's own.
@@ -106,6 +108,7 @@ impl<B: Backend> Engine<B> {
             leftovers: Leftovers::default(),
             published: Published::default(),
             drivers: Drivers::default(),
+            errands: Errands::default(),
             dispatching_ns: AtomicU64::new(0),
             spills: AtomicU64::new(0),
             callback_panics: AtomicU64::new(0),

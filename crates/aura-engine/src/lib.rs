@@ -36,6 +36,7 @@ mod decisions;
 mod directory;
 mod drive;
 mod engine;
+mod errands;
 mod error;
 mod explain;
 mod files;

@@ -109,6 +109,15 @@ impl Door {
         if owner == ANYBODY || owner == thread_token() { Ok(()) } else { self.check_slowly(owner) }
     }
 
+    /// As [`check`](Self::check), for what other threads may ask of an engine made for one: whether the
+    /// caller may do it itself.
+    pub(crate) fn check_any_thread(&self) -> Result<bool> {
+        if !self.home.is_here() {
+            return Err(Error::Shutdown);
+        }
+        Ok(self.check().is_ok())
+    }
+
     /// Whether this is the process that made the engine.
     pub(crate) fn is_home(&self) -> bool {
         self.home.is_here()

@@ -149,6 +149,9 @@ impl<B: Backend> Engine<B> {
             poller.woken |= self.take_wake();
         }
         let mut processed = self.deliver_stash(poller);
+        if self.errands.any() {
+            processed += self.run_errands();
+        }
         if !poller.put_off.is_empty() {
             processed += self.take_up_put_off(poller);
         }

@@ -344,19 +344,23 @@ impl<B: Backend> Engine<B> {
     }
 
     /// Asks the kernel to cancel an operation. Its callback is called in any case, with
-    /// `-ECANCELED` if the kernel could stop it.
+    /// `-ECANCELED` if the kernel could stop it. From any thread: of an engine that is another
+    /// thread's (`single_thread`), that thread asks when it next processes completions.
     ///
     /// # Errors
     ///
     /// [`Error::AlreadyCompleted`] when its callback has begun, [`Error::Invalid`] for a handle of
     /// another engine, [`Error::Busy`] when the queue has no room, [`Error::Shutdown`].
     pub fn cancel(&self, handle: Handle) -> Result<()> {
-        self.door.check()?;
+        let is_owner = self.door.check_any_thread()?;
         if handle.engine() != self.id {
             return Err(Error::Invalid("the request belongs to another engine"));
         }
         if self.is_closed() {
             return Err(Error::Shutdown);
+        }
+        if !is_owner {
+            return self.cancel_from_afar(handle);
         }
         let (index, name) = (handle.ring(), handle.name());
         if index >= self.rings.len() {

@@ -84,3 +84,58 @@ fn a_callback_may_ask_for_the_decisions() {
     std::thread::spawn(move || engine.drain(None));
     asked.recv_timeout(Duration::from_secs(10)).expect("an answer, and no deadlock");
 }
+
+#[test]
+fn another_thread_may_cancel_on_an_engine_of_one_thread_and_wakes_its_owner() {
+    let config = Config { ring_count: Some(1), single_thread: true, ..Config::default() };
+    let engine: Arc<Engine<Ring>> = Engine::create(&config).unwrap();
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let read = {
+        use std::os::fd::AsRawFd;
+        let memory = crate::odd::lasting_memory(64);
+        Op::read(Target::Fd(reader.as_raw_fd()), memory, 64, 0).unwrap()
+    };
+    let (sender, results) = mpsc::channel();
+    // SAFETY: the memory is never given back.
+    let read = unsafe {
+        engine.submit(&read, 0, move |completion| sender.send(completion.result).unwrap())
+    };
+    let read = read.unwrap();
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(20)); // The owner sleeps by now.
+            assert_eq!(engine.flush().unwrap_err().errno(), libc::EINVAL, "not the owner");
+            engine.cancel(read)
+        });
+        engine.wait(None).unwrap();
+        other.join().expect("no panic").unwrap();
+    });
+    assert_eq!(results.try_recv(), Ok(-libc::ECANCELED));
+    let late = std::thread::scope(|scope| scope.spawn(|| engine.cancel(read)).join());
+    assert_eq!(late.expect("no panic").unwrap_err().errno(), libc::EALREADY);
+}
+
+#[test]
+fn what_is_posted_is_called_once_where_completions_are_processed() {
+    struct Call(mpsc::Sender<std::thread::ThreadId>);
+    impl std::task::Wake for Call {
+        fn wake(self: Arc<Self>) {
+            self.0.send(std::thread::current().id()).unwrap();
+        }
+    }
+    for single_thread in [false, true] {
+        let config = Config { ring_count: Some(1), single_thread, ..Config::default() };
+        let engine: Arc<Engine<Ring>> = Engine::create(&config).unwrap();
+        engine.poll().unwrap();
+        let (sender, calls) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(20)); // The poller sleeps by now.
+                engine.post(Arc::new(Call(sender)).into()).unwrap();
+            });
+            assert_eq!(engine.wait(Some(Duration::from_secs(30))).unwrap(), 1);
+        });
+        assert_eq!(calls.try_iter().collect::<Vec<_>>(), [std::thread::current().id()]);
+        assert_eq!(engine.poll().unwrap(), 0);
+    }
+}

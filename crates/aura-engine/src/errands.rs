@@ -1,0 +1,104 @@
+//! Errands: what any thread may want done by the thread that processes completions.
+//!
+//! # Synchronization
+//!
+//! An errand is listed under the mutex, then `any` is set, then the poller is woken, for good: a
+//! wake-up is kept until somebody takes it. The poller takes wake-ups before it looks at `any`, so it
+//! never sleeps on an errand.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::Waker;
+
+use crate::backend::Backend;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::handle::{Handle, SlotName};
+
+/// What is left to be done.
+#[derive(Debug, Default)]
+pub(crate) struct Errands {
+    any: AtomicBool,
+    list: Mutex<Vec<Errand>>,
+}
+
+#[derive(Debug)]
+enum Errand {
+    /// Asks the kernel to cancel an operation, for a thread that the engine lets do nothing else.
+    Cancel { ring: usize, name: SlotName },
+    /// Somebody else's code.
+    Call(Waker),
+}
+
+impl Errands {
+    /// Whether there is something to do. One load.
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        self.any.load(Ordering::SeqCst)
+    }
+
+    fn add(&self, errand: Errand) {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner).push(errand);
+        self.any.store(true, Ordering::SeqCst);
+    }
+
+    fn take(&self) -> Vec<Errand> {
+        self.any.store(false, Ordering::SeqCst);
+        std::mem::take(&mut *self.list.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<B: Backend> Engine<B> {
+    /// Has a waker called, once, by the thread that processes completions, with no lock held and as
+    /// soon as one does; a sleeping one is woken for it. From any thread, also where the engine is
+    /// another's (`single_thread`). It counts as an operation processed.
+    ///
+    /// If the engine ends first the waker is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shutdown`] in a process that is not the one which made the engine.
+    pub fn post(&self, waker: Waker) -> Result<()> {
+        if !self.door.is_home() {
+            return Err(Error::Shutdown);
+        }
+        self.errands.add(Errand::Call(waker));
+        self.wake();
+        Ok(())
+    }
+
+    /// Leaves the cancellation of a running operation to the engine's owner.
+    #[cold]
+    pub(crate) fn cancel_from_afar(&self, handle: Handle) -> Result<()> {
+        let (index, name) = (handle.ring(), handle.name());
+        let slot = self.rings.get(index).and_then(|ring| ring.slots.get(name.slot));
+        if !slot.is_some_and(|slot| slot.is_in_flight(name.generation)) {
+            return Err(Error::AlreadyCompleted);
+        }
+        self.errands.add(Errand::Cancel { ring: index, name });
+        self.wake();
+        Ok(())
+    }
+
+    /// Does what was listed so far; returns how many calls that were. By the thread inside the gate.
+    #[cold]
+    pub(crate) fn run_errands(&self) -> usize {
+        let mut calls = 0;
+        for errand in self.errands.take() {
+            match errand {
+                Errand::Call(waker) => {
+                    calls += 1;
+                    self.catching(|| waker.wake());
+                }
+                Errand::Cancel { ring, name } => {
+                    // All other answers mean that it is over.
+                    if matches!(self.cancel_named(ring, name), Ok(false)) {
+                        self.flush_ring(ring); // The queue was full.
+                        self.errands.add(Errand::Cancel { ring, name });
+                    }
+                }
+            }
+        }
+        calls
+    }
+}
