@@ -143,7 +143,8 @@ typedef struct {
   /** How a ring is chosen. Default AURA_SELECT_ADAPTIVE. */
   aura_ring_select_t ring_select;
   /** One thread does everything, so no locks are needed. Enforced: the first thread that submits or
-   *  processes completions owns the engine, calls of others fail with EINVAL. */
+   *  processes completions owns the engine; of others it takes aura_cancel(), aura_post() and aura_stop()
+   *  beside questions, and answers everything else with EINVAL. */
   bool single_thread;
   /** Zero. */
   uint32_t _reserved[7];
@@ -639,13 +640,27 @@ typedef void (*aura_room_fn)(void *user_data);
  */
 AURA_API int aura_when_room(aura_engine_t *engine, aura_room_fn call, void *user_data);
 
+/** What aura_post() calls. */
+typedef void (*aura_post_fn)(void *user_data);
+
+/**
+ * Has a function called, once and soon, on the thread that processes completions; one that sleeps is
+ * woken for it. From any thread and from callbacks, also where single_thread is set. What callbacks
+ * may do, the function may, and no more. It cannot be taken back, and does not come if the engine ends
+ * first. It counts as an operation in what aura_poll() and aura_wait() return.
+ *
+ * @return  0: it will be called; -1: EINVAL, ESHUTDOWN.
+ */
+AURA_API int aura_post(aura_engine_t *engine, aura_post_fn call, void *user_data);
+
 /* ---- Requests ------------------------------------------------------------------------------------ */
 
 /**
  * Asks the kernel to cancel an operation. Its callback runs in any case, with -ECANCELED if the kernel
- * could stop it. From any thread, and from callbacks.
+ * could stop it. From any thread, and from callbacks. Where single_thread is set, other threads leave it
+ * to the owner, who asks when it next processes completions; one that sleeps is woken for it.
  *
- * @return  0 if the kernel was asked, or -1. EINVAL: engine or req is NULL or no name of anything, or
+ * @return  0 if the kernel was or will be asked, or -1. EINVAL: engine or req is NULL or no name of anything, or
  *          req is of another engine; EALREADY: its callback has begun; EBUSY: the queue has no room;
  *          ESHUTDOWN.
  */

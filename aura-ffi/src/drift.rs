@@ -37,6 +37,7 @@ same! {
     aura_submit(_, _, _, _);
     aura_submit_batch(_, _, _, _);
     aura_when_room(_, _, _);
+    aura_post(_, _, _);
     aura_cancel(_, _);
     aura_request_pending(_);
     aura_request_fd(_);

@@ -127,7 +127,7 @@ pub struct aura_options_t {
     pub sqpoll_idle_ms: ::std::os::raw::c_int,
     #[doc = " How a ring is chosen. Default AURA_SELECT_ADAPTIVE."]
     pub ring_select: aura_ring_select_t,
-    #[doc = " One thread does everything, so no locks are needed. Enforced: the first thread that submits or\n  processes completions owns the engine, calls of others fail with EINVAL."]
+    #[doc = " One thread does everything, so no locks are needed. Enforced: the first thread that submits or\n  processes completions owns the engine; of others it takes aura_cancel(), aura_post() and aura_stop()\n  beside questions, and answers everything else with EINVAL."]
     pub single_thread: bool,
     #[doc = " Zero."]
     pub _reserved: [u32; 7usize],
@@ -633,8 +633,19 @@ unsafe extern "C" {
         user_data: *mut ::std::os::raw::c_void,
     ) -> ::std::os::raw::c_int;
 }
+#[doc = " What aura_post() calls."]
+pub type aura_post_fn =
+    ::std::option::Option<unsafe extern "C-unwind" fn(user_data: *mut ::std::os::raw::c_void)>;
 unsafe extern "C" {
-    #[doc = " Asks the kernel to cancel an operation. Its callback runs in any case, with -ECANCELED if the kernel\n could stop it. From any thread, and from callbacks.\n\n @return  0 if the kernel was asked, or -1. EINVAL: engine or req is NULL or no name of anything, or\n          req is of another engine; EALREADY: its callback has begun; EBUSY: the queue has no room;\n          ESHUTDOWN."]
+    #[doc = " Has a function called, once and soon, on the thread that processes completions; one that sleeps is\n woken for it. From any thread and from callbacks, also where single_thread is set. What callbacks\n may do, the function may, and no more. It cannot be taken back, and does not come if the engine ends\n first. It counts as an operation in what aura_poll() and aura_wait() return.\n\n @return  0: it will be called; -1: EINVAL, ESHUTDOWN."]
+    pub fn aura_post(
+        engine: *mut aura_engine_t,
+        call: aura_post_fn,
+        user_data: *mut ::std::os::raw::c_void,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    #[doc = " Asks the kernel to cancel an operation. Its callback runs in any case, with -ECANCELED if the kernel\n could stop it. From any thread, and from callbacks. Where single_thread is set, other threads leave it\n to the owner, who asks when it next processes completions; one that sleeps is woken for it.\n\n @return  0 if the kernel was or will be asked, or -1. EINVAL: engine or req is NULL or no name of anything, or\n          req is of another engine; EALREADY: its callback has begun; EBUSY: the queue has no room;\n          ESHUTDOWN."]
     pub fn aura_cancel(
         engine: *mut aura_engine_t,
         req: *mut aura_request_t,

@@ -84,7 +84,7 @@ pub use request::{
     aura_cancel, aura_request_fd, aura_request_op_type, aura_request_pending,
     aura_request_user_data,
 };
-pub use room::aura_when_room;
+pub use room::{aura_post, aura_when_room};
 pub use stats::{
     aura_get_buffer_stats, aura_get_fatal_error, aura_get_ring_count, aura_get_ring_stats,
     aura_get_stats, aura_phase_name, aura_set_batch_threshold, aura_set_max_p99_latency,

@@ -54,6 +54,29 @@ static void never(void *user_data) {
   abort();
 }
 
+static void post_again(void *user_data) {
+  queue_t *queue = user_data;
+  queue->calls++;
+  if (queue->calls < 3) {
+    CHECK_EQ(aura_post(queue->engine, post_again, queue), 0);
+  }
+  CHECK_FAILS(aura_poll(queue->engine), -1, EDEADLK);
+}
+
+TEST(what_is_posted_is_called_by_who_processes_completions) {
+  queue_t queue = {small_engine(), -1, 0, 0, 0, {{0}}};
+  post_again(&queue);
+  CHECK_EQ(queue.calls, 1);
+  while (queue.calls < 3) {
+    CHECK_EQ(aura_wait(queue.engine, 30000), 1);
+  }
+  CHECK_EQ(aura_poll(queue.engine), 0);
+  CHECK_FAILS(aura_post(queue.engine, NULL, NULL), -1, EINVAL);
+  CHECK_FAILS(aura_post(NULL, never, NULL), -1, EINVAL);
+  CHECK_EQ(aura_post(queue.engine, never, NULL), 0); /* The engine ends first. */
+  aura_destroy(queue.engine);
+}
+
 TEST(nobody_is_told_where_there_is_room_already) {
   aura_engine_t *engine = small_engine();
   CHECK_EQ(aura_when_room(engine, never, NULL), 1);

@@ -88,7 +88,7 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
         .raw_line("use libc::{iovec, mode_t, off_t, statx};")
         // Exceptions of C++ callbacks may reach Rust frames; what happens then is defined.
         .parse_callbacks(Box::new(Libc))
-        .override_abi(Abi::CUnwind, "aura_callback_t|aura_log_fn|aura_room_fn")
+        .override_abi(Abi::CUnwind, "aura_callback_t|aura_log_fn|aura_room_fn|aura_post_fn")
         .wrap_unsafe_ops(true)
         .prepend_enum_name(false)
         .default_macro_constant_type(bindgen::MacroTypeVariation::Signed)
