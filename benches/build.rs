@@ -13,6 +13,7 @@ fn main() {
         .file("cpp/coroutine.cpp")
         .includes(["../aura-cpp/include", "../aura-ffi/include"])
         .opt_level(2)
+        .force_frame_pointer(false) // As in Rust.
         .try_compile("aura_bench_cpp");
     match compiled {
         Ok(()) => println!("cargo::rustc-cfg=has_cpp"),

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::ptr::NonNull;
 use std::time::Duration;
 
-use aura_bench::content::{RandomBlocks, Verifier};
+use aura_bench::content::Verifier;
 use aura_bench::row::callback::Mode;
 use aura_bench::row::{Row, Settings, Stopwatch, Turn};
 use aura_bench::subject::Subject;
@@ -23,13 +23,18 @@ struct Opaque {
 #[repr(C)]
 struct Host {
     context: *mut c_void,
-    draw: unsafe extern "C" fn(*mut c_void) -> u64,
-    check: unsafe extern "C" fn(*mut c_void, u64, *const c_void, isize) -> bool,
+    check: unsafe extern "C" fn(*mut c_void, u64, *const c_void) -> bool,
+    fall_short: unsafe extern "C" fn(*mut c_void, u64, isize),
     goes_on: unsafe extern "C" fn(*mut c_void) -> bool,
 }
 
 unsafe extern "C" {
-    fn bench_coroutines_new(file: RawFd, depth: usize, is_single: bool) -> *mut Opaque;
+    fn bench_coroutines_new(
+        file: RawFd,
+        file_bytes: u64,
+        depth: usize,
+        is_single: bool,
+    ) -> *mut Opaque;
     fn bench_coroutines_turn(row: *mut Opaque, host: *const Host) -> i64;
     fn bench_coroutines_delete(row: *mut Opaque);
 }
@@ -40,7 +45,6 @@ pub(crate) struct CppCoroutines {
 }
 
 struct State {
-    random: RandomBlocks,
     verifier: Verifier,
     watch: Stopwatch,
     outcome: Result<(), Error>,
@@ -50,10 +54,11 @@ impl CppCoroutines {
     pub(crate) fn new(mode: Mode, subject: &Subject, settings: Settings) -> Result<Self, Error> {
         let (file, depth) = (subject.file.as_raw_fd(), settings.depth as usize);
         // SAFETY: the descriptor stays open as long as the subject, which outlives the rows.
-        let row = unsafe { bench_coroutines_new(file, depth, matches!(mode, Mode::Single)) };
+        let row = unsafe {
+            bench_coroutines_new(file, subject.bytes, depth, matches!(mode, Mode::Single))
+        };
         let row = NonNull::new(row).ok_or("the C++ row found no engine")?;
         let state = State {
-            random: RandomBlocks::new(subject.bytes, 1),
             verifier: subject.verifier(),
             watch: Stopwatch::start(Duration::ZERO),
             outcome: Ok(()),
@@ -70,35 +75,32 @@ impl State {
         // SAFETY: by contract.
         unsafe { &mut *context.cast() }
     }
-}
 
-unsafe extern "C" fn draw(context: *mut c_void) -> u64 {
-    // SAFETY: `turn` passed its state, on this thread; the C++ side calls one function at a time.
-    unsafe { State::of(context) }.random.draw()
-}
-
-unsafe extern "C" fn check(
-    context: *mut c_void,
-    offset: u64,
-    block: *const c_void,
-    bytes: isize,
-) -> bool {
-    // SAFETY: as in `draw`.
-    let state = unsafe { State::of(context) };
-    let checked = match usize::try_from(bytes) {
-        // SAFETY: the buffer holds a block, which the read has filled.
-        Ok(BLOCK_BYTES) => state.verifier.check(offset, unsafe { &*block.cast() }),
-        _ => Err(format!("the read at {offset} came back with {bytes}").into()),
-    };
-    let goes_on = checked.is_ok();
-    if !goes_on {
-        state.outcome = checked;
+    #[cold]
+    fn fail(&mut self, error: Error) -> bool {
+        self.outcome = Err(error);
+        false
     }
-    goes_on
+}
+
+unsafe extern "C" fn check(context: *mut c_void, offset: u64, block: *const c_void) -> bool {
+    // SAFETY: `turn` passed its state, on this thread; the C++ side calls one function at a time. The
+    // buffer holds a block, which the read has filled.
+    let (state, block) = unsafe { (State::of(context), &*block.cast::<[u8; BLOCK_BYTES]>()) };
+    match state.verifier.check(offset, block) {
+        Ok(()) => true,
+        Err(error) => state.fail(error),
+    }
+}
+
+unsafe extern "C" fn fall_short(context: *mut c_void, offset: u64, bytes: isize) {
+    // SAFETY: as in `check`.
+    let state = unsafe { State::of(context) };
+    state.fail(format!("the read at {offset} came back with {bytes}").into());
 }
 
 unsafe extern "C" fn goes_on(context: *mut c_void) -> bool {
-    // SAFETY: as in `draw`.
+    // SAFETY: as in `check`.
     let state = unsafe { State::of(context) };
     match state.watch.is_over() {
         Ok(over) => !over,
@@ -112,7 +114,7 @@ unsafe extern "C" fn goes_on(context: *mut c_void) -> bool {
 impl Row for CppCoroutines {
     fn turn(&mut self, time: Duration) -> Result<Turn, Error> {
         self.state.watch = Stopwatch::start(time);
-        let host = Host { context: (&raw mut self.state).cast(), draw, check, goes_on };
+        let host = Host { context: (&raw mut self.state).cast(), check, fall_short, goes_on };
         // SAFETY: the row is alive, and the state is left alone until this returns.
         let operations = unsafe { bench_coroutines_turn(self.row.as_ptr(), &raw const host) };
         std::mem::replace(&mut self.state.outcome, Ok(()))?;
