@@ -42,23 +42,23 @@ enum class Failing {
 
 namespace detail {
 
-/// The operation while it is awaited.
+/// The operation while it is awaited. What it does is in the awaitable, which lives as long as the expression.
 template <typename Op, Failing failing> class [[nodiscard]] Awaiter final : private Operation {
 public:
   using value_type = typename Op::value_type;
 
-  Awaiter(Core *core, const Op &op, std::uint32_t flags, std::stop_token stop) noexcept
-      : Operation(core, std::move(stop)), op_(op), flags_(flags) {}
+  Awaiter(Core *core, const Op &op, const With &with) noexcept : Operation(core), op_(op), with_(with) {}
 
   /// Without an engine it is over before it begins: EINVAL.
   [[nodiscard]] bool await_ready() const noexcept { return core() == nullptr; }
 
   /// Never inlined: compilers have used the frame after this had handed it to another thread.
   template <typename P> [[gnu::noinline]] bool await_suspend(std::coroutine_handle<P> waiting) noexcept {
-    return begin(waiting, stop_of(waiting.promise()), [this]() noexcept { return Awaiter::submit(); });
-  }
-  [[gnu::noinline]] bool await_suspend(std::coroutine_handle<> waiting) noexcept {
-    return begin(waiting, nullptr, [this]() noexcept { return Awaiter::submit(); });
+    const std::stop_token *inherited = nullptr;
+    if constexpr (!std::is_void_v<P>) {
+      inherited = stop_of(waiting.promise());
+    }
+    return Operation::begin<&Awaiter::begin>(waiting, {with_.stop, inherited});
   }
 
   auto await_resume() {
@@ -74,9 +74,10 @@ public:
   }
 
 private:
-  bool submit() noexcept override {
-    AURA_HANDS_OVER(static_cast<Operation *>(this));
-    return submitted(detail::submit(op_, core()->engine(), flags_, &Operation::completed, static_cast<Operation *>(this)));
+  [[gnu::always_inline]] static bool begin(Operation &self) noexcept {
+    AURA_HANDS_OVER(&self);
+    auto &awaiter = static_cast<Awaiter &>(self);
+    return awaiter.submitted(submit(awaiter.op_, awaiter.core()->engine(), awaiter.with_.flags, &completed, &self));
   }
 
   [[nodiscard]] aura::result<value_type> outcome(ssize_t result) const {
@@ -94,27 +95,26 @@ private:
     raise<Error>(static_cast<int>(-result), op_.name());
   }
 
-  Op op_;
-  std::uint32_t flags_;
+  const Op &op_;
+  const With &with_;
 };
 
 } // namespace detail
 
 /// An operation to be awaited. It begins when it is awaited, and not before; at the limit it waits for its turn.
 /// With Failing::Throws the result of co_await is a value, and failure is thrown as Error; with Failing::Returns the
-/// result is an aura::result.
+/// result is an aura::result. It stays where it is while it is awaited, which `co_await` of a value sees to.
 template <typename Op, Failing failing = Failing::Throws>
 class [[nodiscard("an operation begins when it is awaited")]] Awaitable {
 public:
   using value_type = typename Op::value_type;
 
-  auto operator co_await() && noexcept { return detail::Awaiter<Op, failing>(core_, op_, with_.flags, std::move(with_.stop)); }
-  auto operator co_await() const & noexcept { return detail::Awaiter<Op, failing>(core_, op_, with_.flags, with_.stop); }
+  auto operator co_await() const noexcept { return detail::Awaiter<Op, failing>(core_, op_, with_); }
 
 private:
   friend class Engine;
 
-  Awaitable(detail::Core *core, const Op &op, With with) noexcept : core_(core), op_(op), with_(std::move(with)) {}
+  Awaitable(detail::Core *core, const Op &op, With &&with) noexcept : core_(core), op_(op), with_(std::move(with)) {}
 
   detail::Core *core_;
   Op op_;

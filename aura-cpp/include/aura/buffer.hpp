@@ -19,23 +19,32 @@ namespace aura {
 class BufferRef {
 public:
   /// Memory that may be read into and written from.
-  BufferRef(void *ptr) noexcept : buf_(aura_buf(ptr)) {}
+  BufferRef(void *ptr) noexcept : place_(reinterpret_cast<std::uintptr_t>(ptr)) {}
   /// No memory, which every operation refuses with EINVAL. (A template, so that NULL still is a pointer.)
-  template <std::same_as<std::nullptr_t> N> BufferRef(N) noexcept : buf_(aura_buf(nullptr)) {}
+  template <std::same_as<std::nullptr_t> N> BufferRef(N) noexcept {}
   /// Memory to be written from, and only that. Explicit, so that nobody reads into it by accident.
-  explicit BufferRef(const void *ptr) noexcept : buf_(aura_buf(const_cast<void *>(ptr))) {}
+  explicit BufferRef(const void *ptr) noexcept : place_(reinterpret_cast<std::uintptr_t>(ptr)) {}
   /// A place offset bytes into a buffer that was given to Engine::register_buffers().
   [[nodiscard]] static BufferRef fixed(int index, std::size_t offset = 0) noexcept {
-    return BufferRef(aura_buf_fixed(index, offset));
+    BufferRef registered(nullptr);
+    registered.type_ = AURA_BUF_REGISTERED;
+    registered.index_ = index;
+    registered.place_ = offset;
+    return registered;
   }
 
-  [[nodiscard]] bool is_registered() const noexcept { return buf_.type == AURA_BUF_REGISTERED; }
-  [[nodiscard]] aura_buf_t c_buf() const noexcept { return buf_; }
+  [[nodiscard]] bool is_registered() const noexcept { return type_ == AURA_BUF_REGISTERED; }
+  [[nodiscard]] aura_buf_t c_buf() const noexcept {
+    return is_registered() ? aura_buf_fixed(index_, place_) : aura_buf(reinterpret_cast<void *>(place_));
+  }
 
 private:
-  explicit BufferRef(aura_buf_t buf) noexcept : buf_(buf) {}
-
-  aura_buf_t buf_;
+  // Numbers, and not an aura_buf_t: compilers copy its union through memory, in pieces of another size than it was
+  // written in, which takes longer than all the rest.
+  aura_buf_type_t type_ = AURA_BUF_UNREGISTERED;
+  int index_ = 0;
+  /// The address, or the offset in the registered buffer.
+  std::uintptr_t place_ = 0;
 };
 
 /// Memory at an address.

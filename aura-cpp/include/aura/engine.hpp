@@ -344,7 +344,7 @@ private:
   }
 
   template <Failing failing = Failing::Throws, typename Op>
-  Awaitable<Op, failing> awaitable(const Op &op, With with) noexcept {
+  Awaitable<Op, failing> awaitable(const Op &op, With &&with) noexcept {
     return {core_.get(), op, std::move(with)};
   }
 

@@ -234,7 +234,7 @@ namespace aura::detail {
 
 /// Submits an operation: in its short form, or as a descriptor if there are flags (AURA_FIXED_FILE).
 template <typename Op>
-aura_request_t *submit(const Op &op, aura_engine_t *engine, std::uint32_t flags, aura_callback_t callback,
+[[gnu::always_inline]] inline aura_request_t *submit(const Op &op, aura_engine_t *engine, std::uint32_t flags, aura_callback_t callback,
                        void *user_data) noexcept {
   if (flags == 0) [[likely]] {
     return op.submit(engine, callback, user_data);

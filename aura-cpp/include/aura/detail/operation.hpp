@@ -10,10 +10,16 @@
 //
 // A coroutine that is destroyed while it is suspended puts DOOMED: its operation is cancelled and waited for, and its
 // completion resumes nobody.
+//
+// # What is not touched
+//
+// The usual case is a matter of nanoseconds, so what only others need (a place in the queue, stop callbacks) is not
+// even initialised there. REQUEST says which: once it is set, the operation was submitted, and is in no queue.
 #ifndef AURA_DETAIL_OPERATION_HPP
 #define AURA_DETAIL_OPERATION_HPP
 
 #include <aura/detail/core.hpp>
+#include <aura/detail/later.hpp>
 
 #include <atomic>
 #include <cerrno>
@@ -27,13 +33,27 @@
 
 namespace aura::detail {
 
-class Operation : protected Waiter {
+class Operation {
 public:
   Operation(const Operation &) = delete;
   Operation &operator=(const Operation &) = delete;
 
 protected:
-  Operation(Core *core, std::stop_token stop) noexcept : core_(core), own_stop_(std::move(stop)) {}
+  /// Submits the operation; false with errno. Calls submitted().
+  using Submit = bool (*)(Operation &operation) noexcept;
+  /// The tokens that it heeds: its own and the coroutine's, which may be null.
+  struct Tokens {
+    [[nodiscard]] bool can_stop() const noexcept {
+      return own.stop_possible() || (inherited != nullptr && inherited->stop_possible());
+    }
+    [[nodiscard]] bool stop_requested() const noexcept {
+      return own.stop_requested() || (inherited != nullptr && inherited->stop_requested());
+    }
+    const std::stop_token &own;
+    const std::stop_token *inherited;
+  };
+
+  explicit Operation(Core *core) noexcept : core_(core) {}
   ~Operation() {
     if (state_.load(std::memory_order_relaxed) != State::idle) [[unlikely]] {
       abandon();
@@ -41,18 +61,17 @@ protected:
   }
 
   /// Begins the operation; false if it is over already.
-  template <typename Submit> bool begin(std::coroutine_handle<> waiting, const std::stop_token *inherited, Submit submit) noexcept {
+  template <Submit submit> [[gnu::always_inline]] bool begin(std::coroutine_handle<> waiting, Tokens tokens) noexcept {
     waiting_ = waiting;
-    const bool can_stop = own_stop_.stop_possible() || (inherited != nullptr && inherited->stop_possible());
-    if (can_stop && (own_stop_.stop_requested() || (inherited != nullptr && inherited->stop_requested()))) {
-      result_ = -ECANCELED;
-      return false;
+    const bool can_stop = tokens.can_stop();
+    if (can_stop && tokens.stop_requested()) [[unlikely]] {
+      return over(-ECANCELED);
     }
     if (processing == core_->engine() && !core_->queue.any()) [[likely]] {
       state_.store(State::direct, std::memory_order_relaxed);
-      if (submit()) [[likely]] {
-        if (can_stop) {
-          heed(inherited);
+      if (submit(*this)) [[likely]] {
+        if (can_stop) [[unlikely]] {
+          heed(tokens);
         }
         return true;
       }
@@ -60,13 +79,14 @@ protected:
         return over(-errno);
       }
     }
-    return begin_from_outside(inherited, can_stop);
+    return begin_from_outside(tokens, can_stop, submit);
   }
 
   /// The result; from here on the operation counts as never begun.
   [[nodiscard]] ssize_t take_result() noexcept {
-    if (stopped_by_.armed) [[unlikely]] {
-      stopped_by_.disarm(); // Waits for one that is just being called.
+    if (is_heeding_) [[unlikely]] {
+      is_heeding_ = false;
+      stops_.destroy(); // Waits for one that is just being called.
     }
     state_.store(State::idle, std::memory_order_relaxed);
     return result_;
@@ -96,14 +116,9 @@ private:
     void operator()() const noexcept { operation->stop(); }
     Operation *operation;
   };
-  struct Stopping {
-    void disarm() noexcept {
-      own.reset();
-      inherited.reset();
-      armed = false;
-    }
-    bool armed = false;
-    std::optional<std::stop_callback<Stop>> own, inherited;
+  using StopCallback = std::stop_callback<Stop>;
+  struct Stops {
+    std::optional<StopCallback> own, inherited;
   };
 
   bool over(ssize_t result) noexcept {
@@ -113,42 +128,44 @@ private:
   }
 
   /// The completion may come at any time, or there is no room.
-  [[gnu::cold, gnu::noinline]] bool begin_from_outside(const std::stop_token *inherited, bool can_stop) noexcept {
+  [[gnu::cold, gnu::noinline]] bool begin_from_outside(Tokens tokens, bool can_stop, Submit submit) noexcept {
+    submit_ = submit;
+    Waiter &waiter = waiter_.make(&submit_queued, &refuse, this);
+    request_.store(nullptr, std::memory_order_relaxed);
     state_.store(State::starting, std::memory_order_release);
     bool waits = core_->queue.any();
     int err = 0;
-    if (!waits && !submit()) {
+    if (!waits && !submit(*this)) {
       err = errno;
       waits = err == EAGAIN;
     }
     if (waits) {
-      err = core_->queue.enter(*this);
+      err = core_->queue.enter(waiter);
     }
     if (err != 0) {
       return over(-err);
     }
     if (can_stop) {
-      heed(inherited);
+      heed(tokens);
     }
     return state_.exchange(State::suspended, std::memory_order_acq_rel) == State::starting;
   }
 
-  void heed(const std::stop_token *inherited) noexcept {
-    stopped_by_.armed = true;
-    if (own_stop_.stop_possible()) {
-      stopped_by_.own.emplace(own_stop_, Stop{this});
+  void heed(Tokens tokens) noexcept {
+    is_heeding_ = true;
+    Stops &stops = stops_.make();
+    if (tokens.own.stop_possible()) {
+      stops.own.emplace(tokens.own, Stop{this});
     }
-    if (inherited != nullptr && inherited->stop_possible()) {
-      stopped_by_.inherited.emplace(*inherited, Stop{this});
+    if (tokens.inherited != nullptr && tokens.inherited->stop_possible()) {
+      stops.inherited.emplace(*tokens.inherited, Stop{this});
     }
   }
 
-  /// Cancels, on whatever thread. The coroutine is not resumed before this has returned, unless from in here: its
-  /// stop callback is waited for.
+  /// Cancels, on whatever thread. The coroutine is not resumed before this has returned: its stop callback is waited
+  /// for.
   void stop() noexcept {
-    aura_request_t *request = request_.load(std::memory_order_acquire);
-    if (request == nullptr && core_->queue.leave(*this)) {
-      finish(-ECANCELED);
+    if (request_.load(std::memory_order_acquire) == nullptr && core_->queue.stop(*waiter_)) {
       return;
     }
     cancel();
@@ -171,12 +188,18 @@ private:
     }
   }
 
-  void refuse(int err) noexcept final { finish(-err); }
+  static bool submit_queued(void *self) noexcept {
+    auto &operation = *static_cast<Operation *>(self);
+    return operation.submit_(operation);
+  }
+  static void refuse(void *self, int err) noexcept { static_cast<Operation *>(self)->finish(-err); }
 
   /// The coroutine is being destroyed while it waits for this.
   [[gnu::cold, gnu::noinline]] void abandon() noexcept {
-    stopped_by_.disarm();
-    if (core_->queue.leave(*this)) {
+    if (is_heeding_) {
+      stops_.destroy();
+    }
+    if (request_.load(std::memory_order_acquire) == nullptr && core_->queue.leave(*waiter_)) {
       return;
     }
     switch (state_.exchange(State::doomed, std::memory_order_acq_rel)) {
@@ -199,9 +222,14 @@ private:
   std::coroutine_handle<> waiting_;
   ssize_t result_ = -EINVAL;
   std::atomic<State> state_{State::idle};
-  std::atomic<aura_request_t *> request_{nullptr};
-  std::stop_token own_stop_;
-  Stopping stopped_by_;
+  bool is_heeding_ = false;
+  /// Null until it was submitted. Valid once begun.
+  std::atomic<aura_request_t *> request_;
+  /// Made when it begins from outside.
+  Submit submit_;
+  Later<Waiter> waiter_;
+  /// Made while `is_heeding_`.
+  Later<Stops> stops_;
 };
 
 } // namespace aura::detail

@@ -2,7 +2,8 @@
 //
 // While anything waits, aura_when_room() is asked for: the engine then calls wake() on the thread that processes
 // completions, where nothing that is submitted can complete before the call returns. So wake() may touch an
-// operation after it has submitted it. All else happens under the mutex.
+// operation after it has submitted it. All else happens under the mutex. An operation that is stopped while it waits
+// ends in wake(), too, which aura_post() brings about.
 #ifndef AURA_DETAIL_QUEUE_HPP
 #define AURA_DETAIL_QUEUE_HPP
 
@@ -29,27 +30,50 @@ private:
   aura_engine_t *outer_;
 };
 
-/// What can wait. Nobody is a friend of it: compilers warn of a destructor that is not virtual where friends reach it.
-class Waiter {
-public:
-  Waiter(const Waiter &) = delete;
-  Waiter &operator=(const Waiter &) = delete;
+struct Waiter;
+
+/// Those who wait for the same, in order.
+struct Waiters {
+  void link(Waiter &waiter, Waiter *previous, Waiter *next) noexcept;
+  void append(Waiter &waiter) noexcept { link(waiter, last, nullptr); }
+  void prepend(Waiter &waiter) noexcept { link(waiter, nullptr, first); }
+  void remove(Waiter &waiter) noexcept;
+
+  Waiter *first = nullptr;
+  Waiter *last = nullptr;
+};
+
+/// What can wait.
+struct Waiter {
+  Waiter(bool (*submits)(void *) noexcept, void (*refuses)(void *, int) noexcept, void *waiting) noexcept
+      : submit(submits), refuse(refuses), self(waiting) {}
 
   /// Submits the operation; false with errno. Nothing is to be touched afterwards, unless the caller knows
   /// that the operation cannot have completed.
-  virtual bool submit() noexcept = 0;
+  bool (*submit)(void *self) noexcept;
   /// The operation is over without having been submitted.
-  virtual void refuse(int err) noexcept = 0;
+  void (*refuse)(void *self, int err) noexcept;
+  void *self;
 
-  /// The queue's own, guarded by its mutex.
+  /// The list that it is in, and its neighbours there. Guarded by the queue's mutex.
+  Waiters *list = nullptr;
   Waiter *next = nullptr;
   Waiter *previous = nullptr;
-  bool is_queued = false;
-
-protected:
-  Waiter() noexcept = default;
-  ~Waiter() = default;
 };
+
+inline void Waiters::link(Waiter &waiter, Waiter *previous, Waiter *next) noexcept {
+  waiter.list = this;
+  waiter.previous = previous;
+  waiter.next = next;
+  (previous == nullptr ? first : previous->next) = &waiter;
+  (next == nullptr ? last : next->previous) = &waiter;
+}
+
+inline void Waiters::remove(Waiter &waiter) noexcept {
+  (waiter.previous == nullptr ? first : waiter.previous->next) = waiter.next;
+  (waiter.next == nullptr ? last : waiter.next->previous) = waiter.previous;
+  waiter.list = nullptr;
+}
 
 class WaitQueue {
 public:
@@ -63,31 +87,48 @@ public:
   /// Submits an operation or puts it at the end of the queue. 0, or the errno if it can be neither.
   int enter(Waiter &waiter) noexcept {
     const std::lock_guard lock(mutex_);
-    if (first_ == nullptr) {
-      const int err = submit_or_ask([&]() noexcept { return waiter.submit(); });
+    if (waiting_.first == nullptr) {
+      const int err = submit_or_ask(waiter);
       if (err != EAGAIN) {
         return err;
       }
     }
-    append(waiter);
+    waiting_.append(waiter);
+    note_any();
     return 0;
   }
 
-  /// Takes an operation out; false if it does not wait here.
+  /// Takes an operation out; false if it is not here.
   bool leave(Waiter &waiter) noexcept {
     const std::lock_guard lock(mutex_);
-    const bool waits = waiter.is_queued;
-    if (waits) {
-      remove(waiter);
+    const bool is_here = waiter.list != nullptr;
+    if (is_here) {
+      waiter.list->remove(waiter);
+      note_any();
     }
-    return waits;
+    return is_here;
+  }
+
+  /// Has an operation end with ECANCELED, on the thread that processes completions; false if it is not here. From any
+  /// thread.
+  bool stop(Waiter &waiter) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (waiter.list == &waiting_) {
+      waiting_.remove(waiter);
+      note_any();
+      // If this fails nobody processes completions any more, and close() comes.
+      if (stopped_.first == nullptr) {
+        static_cast<void>(aura_post(engine_, &wake, this));
+      }
+      stopped_.append(waiter);
+    }
+    return waiter.list != nullptr;
   }
 
   /// Refuses all that wait: the engine is gone.
   void close(int err) noexcept {
-    while (Waiter *waiter = take_first()) {
-      waiter->refuse(err);
-    }
+    refuse_all(stopped_, ECANCELED);
+    refuse_all(waiting_, err);
   }
 
 private:
@@ -96,9 +137,9 @@ private:
   static constexpr int attempts_max = 1000;
 
   /// Submits until it works (0), somebody will call wake() (EAGAIN), or there is no hope (another errno).
-  template <typename Submit> int submit_or_ask(Submit submit) noexcept {
+  int submit_or_ask(Waiter &waiter) noexcept {
     for (int attempt = 0; attempt < attempts_max; attempt++) {
-      if (submit()) {
+      if (waiter.submit(waiter.self)) {
         return 0;
       }
       if (errno != EAGAIN) {
@@ -115,6 +156,7 @@ private:
   static void wake(void *user_data) noexcept {
     auto &queue = *static_cast<WaitQueue *>(user_data);
     const Processing here(queue.engine_);
+    queue.refuse_all(queue.stopped_, ECANCELED);
     queue.serve();
   }
 
@@ -125,57 +167,49 @@ private:
       int err = 0;
       {
         const std::lock_guard lock(mutex_);
-        while (err == 0 && first_ != nullptr) {
-          Waiter &waiter = *first_;
-          remove(waiter);
-          err = submit_or_ask([&]() noexcept { return waiter.submit(); });
+        while (err == 0 && waiting_.first != nullptr) {
+          Waiter &waiter = *waiting_.first;
+          waiting_.remove(waiter);
+          err = submit_or_ask(waiter);
           if (err == EAGAIN) {
-            prepend(waiter);
+            waiting_.prepend(waiter);
           } else if (err != 0) {
             refused = &waiter;
           }
         }
+        note_any();
       }
       if (refused == nullptr) {
         return;
       }
-      refused->refuse(err); // Somebody's code may run in there.
+      refused->refuse(refused->self, err); // Somebody's code may run in there.
     }
   }
 
-  Waiter *take_first() noexcept {
+  void refuse_all(Waiters &list, int err) noexcept {
+    while (Waiter *waiter = take_first(list)) {
+      waiter->refuse(waiter->self, err);
+    }
+  }
+
+  Waiter *take_first(Waiters &list) noexcept {
     const std::lock_guard lock(mutex_);
-    Waiter *waiter = first_;
+    Waiter *waiter = list.first;
     if (waiter != nullptr) {
-      remove(*waiter);
+      list.remove(*waiter);
+      note_any();
     }
     return waiter;
   }
 
-  void append(Waiter &waiter) noexcept { link(waiter, last_, nullptr); }
-  void prepend(Waiter &waiter) noexcept { link(waiter, nullptr, first_); }
-
-  void link(Waiter &waiter, Waiter *previous, Waiter *next) noexcept {
-    waiter.previous = previous;
-    waiter.next = next;
-    waiter.is_queued = true;
-    (previous == nullptr ? first_ : previous->next) = &waiter;
-    (next == nullptr ? last_ : next->previous) = &waiter;
-    any_.store(true, std::memory_order_relaxed);
-  }
-
-  void remove(Waiter &waiter) noexcept {
-    (waiter.previous == nullptr ? first_ : waiter.previous->next) = waiter.next;
-    (waiter.next == nullptr ? last_ : waiter.next->previous) = waiter.previous;
-    waiter.is_queued = false;
-    any_.store(first_ != nullptr, std::memory_order_relaxed);
-  }
+  void note_any() noexcept { any_.store(waiting_.first != nullptr, std::memory_order_relaxed); }
 
   aura_engine_t *engine_;
   std::atomic<bool> any_{false};
   std::mutex mutex_;
-  Waiter *first_ = nullptr;
-  Waiter *last_ = nullptr;
+  Waiters waiting_;
+  /// Asked to stop while they waited: wake() ends them.
+  Waiters stopped_;
 };
 
 } // namespace aura::detail
