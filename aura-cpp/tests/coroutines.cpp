@@ -174,7 +174,7 @@ TEST_CASE("hundreds of coroutines share a small engine: at the limit they wait f
   }
 }
 
-TEST_CASE("who waits for a turn is stopped at once") {
+TEST_CASE("who waits for a turn is stopped where completions are processed") {
   Engine engine(small(2));
   const Silence pipe;
   std::stop_source source;
@@ -182,15 +182,38 @@ TEST_CASE("who waits for a turn is stopped at once") {
   auto second = read_silence(engine, pipe.reading());
   auto waiting = read_silence(engine, pipe.reading(), source.get_token());
   auto given_up = read_silence(engine, pipe.reading());
-  first.resume();
-  second.resume();
-  waiting.resume();
-  given_up.resume();
+  auto destroyed = read_silence(engine, pipe.reading(), source.get_token());
+  for (Task<ssize_t> *task : {&first, &second, &waiting, &given_up, &destroyed}) {
+    task->resume();
+  }
   CHECK(!waiting.done());
   source.request_stop();
+  CHECK(!waiting.done()); // Nobody's code runs inside request_stop().
+  destroyed = {};
+  engine.wait(10000);
   CHECK(waiting.done());
   CHECK(thrown([&] { waiting.get(); }) == ECANCELED);
   given_up = {}; // While it waits for a turn.
+}
+
+TEST_CASE("other threads stop what an engine of one thread is doing" * doctest::test_suite("threads")) {
+  Engine engine(small(2).single_thread());
+  const Silence pipe;
+  std::stop_source source;
+  std::vector<Task<ssize_t>> tasks; // One of them waits for its turn.
+  for (int i = 0; i < 3; i++) {
+    tasks.push_back(read_silence(engine, pipe.reading(), source.get_token()));
+    tasks.back().resume();
+  }
+  std::thread stopper([&] { source.request_stop(); });
+  for (auto &task : tasks) {
+    while (!task.done()) {
+      engine.wait(10000);
+    }
+    CHECK(thrown([&] { task.get(); }) == ECANCELED);
+  }
+  stopper.join();
+  CHECK(thrown([&] { sync_wait(engine, timeout(std::chrono::milliseconds(5), read_silence(engine, pipe.reading()))); }) == ETIMEDOUT);
 }
 
 TEST_CASE("whoever waits for a turn when the engine ends is told") {
