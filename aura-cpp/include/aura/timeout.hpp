@@ -17,8 +17,7 @@ namespace aura {
 /// ECANCELED for that reason, that becomes ETIMEDOUT: Error, or an aura::result where the task gives one. A task that
 /// succeeds nevertheless has succeeded.
 ///
-/// The first timeout starts a thread, which keeps the time for all. An engine of one thread (Options::single_thread) does
-/// not let it in: there, operations in flight are not cancelled, so do without.
+/// The first timeout starts a thread, which keeps the time for all.
 template <typename T, typename Rep, typename Period>
 Task<T> timeout(std::chrono::duration<Rep, Period> time, Task<T> task) {
   detail::LinkedSource source(co_await current_stop_token());
