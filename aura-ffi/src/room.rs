@@ -42,9 +42,8 @@ pub unsafe extern "C" fn aura_when_room(
     call: aura_room_fn,
     user_data: *mut c_void,
 ) -> c_int {
-    let asked = names::find(engine).and_then(|engine| {
-        Ok(engine.when_room(Call::waker(call, user_data)?)?)
-    });
+    let asked =
+        names::find(engine).and_then(|engine| Ok(engine.when_room(Call::waker(call, user_data)?)?));
     give(asked.map(|waits| c_int::from(!waits)))
 }
 

@@ -90,15 +90,21 @@ impl<B: Backend> Engine<B> {
                     calls += 1;
                     self.catching(|| waker.wake());
                 }
-                Errand::Cancel { ring, name } => {
-                    // All other answers mean that it is over.
-                    if matches!(self.cancel_named(ring, name), Ok(false)) {
-                        self.flush_ring(ring); // The queue was full.
-                        self.errands.add(Errand::Cancel { ring, name });
-                    }
-                }
+                Errand::Cancel { ring, name } => self.cancel_for_another(ring, name),
             }
         }
         calls
+    }
+    /// With a full queue: hands that over and tries once more, and in the worst case at the next visit.
+    fn cancel_for_another(&self, ring: usize, name: SlotName) {
+        for _ in 0..2 {
+            // All other answers mean that the operation is over.
+            if !matches!(self.cancel_named(ring, name), Ok(false)) {
+                return;
+            }
+            self.flush_ring(ring);
+        }
+        self.errands.add(Errand::Cancel { ring, name });
+        self.wake(); // So that the poller comes back for it.
     }
 }
