@@ -7,6 +7,7 @@
 mod measure;
 mod pattern;
 mod settings;
+mod steady;
 mod target;
 mod timing;
 mod verify;
@@ -17,6 +18,7 @@ pub use pattern::{
     ZoneSize,
 };
 pub use settings::{Eta, Format, Settings};
+pub use steady::{SteadyRate, SteadyState, deviation_max, mean, slope};
 pub use target::{Amount, FileChoice, Files, NextFile, SyncMode};
 pub use timing::{RateProcess, Rates, Think, ThinkCount, Timing};
 pub use verify::{Verify, VerifyMethod};
@@ -77,6 +79,8 @@ pub struct Job {
     pub logs: Logs,
     /// Search for the depth that meets a latency target, if that is asked for.
     pub search: Option<Search>,
+    /// End when the rate has become steady, if that is asked for.
+    pub steady: Option<SteadyState>,
     /// `group_reporting=`: workers of a group are reported as one.
     pub group_reporting: bool,
     /// `unified_rw_reporting=`.

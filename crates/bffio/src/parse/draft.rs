@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::job::{
     Amount, BlockShare, BlockSizes, Buffers, ContinueOnError, Distribution, FileChoice, Files, Job,
-    Logs, NextFile, Pattern, PerDirection, Percentiles, Rates, Recording, SyncMode, Think,
-    ThinkCount, Timing, UnifiedReporting, Verify,
+    Logs, NextFile, Pattern, PerDirection, Percentiles, Rates, Recording, SteadyRate, SteadyState,
+    SyncMode, Think, ThinkCount, Timing, UnifiedReporting, Verify,
 };
 
 /// A job with fio's defaults, changed option by option. `[global]` is one too: jobs begin as its copy.
@@ -34,6 +34,8 @@ pub(super) struct Draft {
     pub(super) latency_percentile: Option<f64>,
     pub(super) latency_window: Option<Duration>,
     pub(super) latency_run: bool,
+    /// What is steady; without a duration nobody asks.
+    pub(super) steady: SteadyState,
 }
 
 /// `rw=`, its part after the colon still a text: what it means depends on other options.
@@ -104,6 +106,14 @@ impl Draft {
             latency_percentile: None,
             latency_window: None,
             latency_run: false,
+            steady: SteadyState {
+                rate: SteadyRate::Ios,
+                slope: true,
+                limit: 0.01,
+                percent: true,
+                seconds: 0,
+                ramp: Duration::ZERO,
+            },
         }
     }
 
@@ -155,6 +165,7 @@ fn default_job(name: &str) -> Job {
         recording: default_recording(),
         logs: default_logs(),
         search: None,
+        steady: None,
         group_reporting: false,
         unified_reporting: UnifiedReporting::Separate,
         new_group: false,

@@ -20,6 +20,7 @@ pub(super) fn resolve(mut draft: Draft, notes: &mut Vec<String>) -> Result<Job, 
     depth(&mut draft, notes);
     recording(&mut draft);
     timing(&mut draft, notes);
+    draft.job.steady = (draft.steady.seconds > 0).then(|| draft.steady.clone());
     files(&mut draft.job)?;
     sizes(&draft.job)?;
     rates(&draft.job)?;

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::aura::{AuraSection, SweepSection};
 use super::entry::{self, Entry, GroupRates, percent_of_group};
+use super::steady::SteadySection;
 use super::{VERSION, layout, units};
 use crate::job::{Given, UnifiedReporting};
 use crate::run::Outcome;
@@ -93,6 +94,8 @@ struct JobReport {
     latency_window: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     desc: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steadystate: Option<SteadySection>,
     #[serde(rename = "AuraIO")]
     aura: AuraSection,
 }
@@ -246,6 +249,7 @@ impl JobReport {
                 .and_then(|search| search.window)
                 .map_or(0, |window| window.as_micros() as u64),
             desc: job.description.clone().filter(|description| !description.is_empty()),
+            steadystate: SteadySection::of(entry),
             aura: AuraSection::new(entry),
         }
     }

@@ -5,6 +5,7 @@
 //! | `entry` | what is reported together: a worker, or a group of them |
 //! | `json` | JSON and json+; the `AuraIO` section |
 //! | `layout` | how fio lays its JSON out |
+//! | `steady` | the steady state of an entry |
 //! | `terse` | semicolons, version 3 |
 //! | `text` | what people read |
 //! | `units` | numbers with prefixes |
@@ -13,6 +14,7 @@ mod aura;
 mod entry;
 mod json;
 mod layout;
+mod steady;
 mod terse;
 mod text;
 mod units;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::entry::{self, Entry, Shown, percent_of_group};
-use super::{VERSION, aura, units};
+use super::{VERSION, aura, steady, units};
 use crate::job::Job;
 use crate::run::Outcome;
 use crate::stats::latency::Latency;
@@ -117,7 +117,7 @@ fn job(
         percentiles("sync", &stats.sync, &job.recording.percentiles.list, out)?;
     }
     costs(entry, out)?;
-    if let Some(line) = aura::line(entry) {
+    for line in [steady::line(entry, &Prefixes::of(job)), aura::line(entry)].into_iter().flatten() {
         out.write_all(line.as_bytes())?;
     }
     Ok(())
@@ -358,8 +358,8 @@ fn sweep(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// How a job wants its numbers.
-struct Prefixes {
-    digits: usize,
+pub(super) struct Prefixes {
+    pub(super) digits: usize,
     bits: bool,
 }
 
@@ -368,7 +368,7 @@ impl Prefixes {
         Self { digits: job.recording.significant_figures as usize, bits: job.unit_base == Some(1) }
     }
 
-    fn rate(&self, bytes_per_s: u64, binary: bool) -> String {
+    pub(super) fn rate(&self, bytes_per_s: u64, binary: bool) -> String {
         units::rate(bytes_per_s, self.digits, binary, self.bits)
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct Board {
     phase: AtomicU8,
     bytes: PerDirection<AtomicU64>,
     ios: PerDirection<AtomicU64>,
+    /// Bytes and I/Os in both directions, brought up to date more often than what is shown.
+    counted: (AtomicU64, AtomicU64),
     limit: AtomicU32,
     in_flight: AtomicU32,
     p99_ns: AtomicU64,
@@ -104,6 +106,15 @@ impl Board {
         self.p99_ns.store(shown.p99_ns, Ordering::Relaxed);
         self.engine_phase.store(shown.engine_phase as u8, Ordering::Relaxed);
         self.done.store((shown.done * 65_535.0) as u32, Ordering::Relaxed);
+    }
+
+    pub(super) fn count(&self, bytes: u64, ios: u64) {
+        self.counted.0.store(bytes, Ordering::Relaxed);
+        self.counted.1.store(ios, Ordering::Relaxed);
+    }
+
+    pub(super) fn counted(&self) -> (u64, u64) {
+        (self.counted.0.load(Ordering::Relaxed), self.counted.1.load(Ordering::Relaxed))
     }
 
     pub(super) fn shown(&self) -> Shown {

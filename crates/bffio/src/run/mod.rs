@@ -10,6 +10,7 @@
 //! | `workload` | what the next I/O is |
 //! | `pace`, `verify`, `open` | throttling; checking what was written; files |
 //! | `aggregate` | the log of all jobs' bandwidth together |
+//! | `steady` | ending jobs whose rate has become steady |
 //! | `control` | what supervisor and worker tell each other |
 //! | `outcome`, `trace` | what is left of it |
 
@@ -25,6 +26,7 @@ mod outcome;
 mod pace;
 mod queue;
 mod sleep;
+mod steady;
 mod supervise;
 mod trace;
 mod verify;
@@ -44,6 +46,7 @@ use supervise::Supervisor;
 
 pub use failure::Failure;
 pub use outcome::{Outcome, WorkerResult};
+pub use steady::Steadiness;
 pub(crate) use trace::p99;
 
 /// Why a run did not begin: cause and remedy.

@@ -156,6 +156,8 @@ impl<'w> Monitor<'w> {
             self.board.enter(if searches { Phase::Searching } else { Phase::Running });
         }
         self.stopping |= self.ends_ns.is_some_and(|ends| ends <= now_ns);
+        let PerDirection { read, write } = self.totals();
+        self.board.count(read.0 + write.0, read.1 + write.1);
         self.sample(now_ns);
         if let Some(logs) = &mut self.logs {
             logs.look(now_ns, &self.stats);

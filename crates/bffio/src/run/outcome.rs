@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::failure::Failure;
+use super::steady::Steadiness;
 use crate::job::Plan;
 use crate::layout::WorkerFiles;
 use crate::search::Answer;
@@ -46,6 +47,8 @@ pub struct WorkerResult {
     pub failure: Option<Failure>,
     /// What its search came to.
     pub answer: Option<Answer>,
+    /// Whether its rate became steady, or that of the workers it leads, if that was asked for.
+    pub steady: Option<Steadiness>,
     /// The most I/Os that were in flight.
     pub peak_in_flight: u32,
     /// How it went, over time.
@@ -61,6 +64,7 @@ impl WorkerResult {
             stats: WorkerStats::default(),
             failure: None,
             answer: None,
+            steady: None,
             peak_in_flight: 0,
             trace: Vec::new(),
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::aggregate::BandwidthLog;
 use super::control::{Board, Phase};
 use super::outcome::{Outcome, WorkerResult};
+use super::steady::{self, Watch};
 use super::worker::{Assignment, work};
 use super::{Error, trace};
 use crate::job::{Job, PerDirection, Plan};
@@ -35,6 +36,7 @@ pub(super) struct Supervisor<'p> {
     report: &'p mut dyn FnMut(&Outcome),
     disks: &'p Disks,
     bandwidth_log: Option<BandwidthLog>,
+    steady: Vec<Watch>,
 }
 
 impl<'p> Supervisor<'p> {
@@ -47,11 +49,13 @@ impl<'p> Supervisor<'p> {
         report: &'p mut dyn FnMut(&Outcome),
     ) -> Self {
         let now = Instant::now();
+        let groups = groups(&plan.jobs);
         Self {
             plan,
             workers,
             boards,
-            groups: groups(&plan.jobs),
+            steady: steady::watches(plan, workers, &groups),
+            groups,
             begun: now,
             interrupted,
             last: vec![Default::default(); plan.jobs.len()],
@@ -108,6 +112,13 @@ impl<'p> Supervisor<'p> {
         observer.tick(&self.snapshot());
         if let Some(log) = &self.bandwidth_log {
             log.write(self.plan.settings.aux_path.as_deref())?;
+        }
+        for (worker, steadiness) in self.steady.iter().map(Watch::result) {
+            let WorkerFiles { job, number, .. } = self.workers[worker];
+            let result = results.iter_mut().find(|one| (one.job, one.number) == (job, number));
+            if let Some(result) = result {
+                result.steady = Some(steadiness.clone());
+            }
         }
         results.sort_by_key(|result| (result.job, result.number));
         Ok(self.outcome(results))
@@ -176,6 +187,7 @@ impl<'p> Supervisor<'p> {
         if self.is_interrupted() || self.somebody_ends_all() {
             self.stop_all();
         }
+        self.steady.iter_mut().for_each(|watch| watch.look(self.boards));
         if self.last_tick.elapsed() >= observer.interval() {
             let snapshot = self.snapshot();
             observer.tick(&snapshot);

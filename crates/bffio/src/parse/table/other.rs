@@ -85,7 +85,6 @@ pub(super) const IGNORED: &[Spec] = &[
 const ZONED: &str = "zoned devices are left to fio; leave the option out";
 const REPLAY: &str = "I/O logs are neither replayed nor recorded; use fio for that";
 const TRIM: &str = "nothing is discarded; leave the option out";
-const STEADY: &str = "a run does not end at a steady state; give a runtime, and a ramp_time if the start is to be left out";
 const FLOW: &str = "jobs are not balanced against each other; use rate or rate_iops";
 const COMPUTE: &str = "every job does I/O; run such a load beside bffio";
 const NETWORK: &str = "bffio measures storage of this machine only";
@@ -110,9 +109,6 @@ pub(super) const REFUSED: &[Spec] = &[
     Spec::refused("experimental_verify", "leave the option out; verify does the same"),
     Spec::refused("log_alternate_epoch", "use log_unix_epoch=1"),
     Spec::refused("log_store_compressed", "compress the logs after the run"),
-    Spec::refused("steadystate", STEADY).alias(&["ss"]),
-    Spec::refused("steadystate_duration", STEADY).alias(&["ss_dur"]),
-    Spec::refused("steadystate_ramp_time", STEADY).alias(&["ss_ramp"]),
     Spec::refused("read_iolog", REPLAY),
     Spec::refused("read_iolog_chunked", REPLAY),
     Spec::refused("write_iolog", REPLAY),
@@ -152,6 +148,7 @@ pub(super) const REFUSED: &[Spec] = &[
     Spec::refused("listen", NETWORK),
     Spec::refused("protocol", NETWORK),
     Spec::refused("clustername", NETWORK),
+    Spec::refused("clientname", NETWORK),
     Spec::refused("rbdname", NETWORK),
     Spec::refused("pool", NETWORK),
     Spec::refused("cgroup", PRIVILEGE),

@@ -2,7 +2,7 @@
 
 use super::super::spec::{Form, Spec};
 use super::super::value::{TimeUnit, Value};
-use crate::job::{RateProcess, ThinkCount};
+use crate::job::{RateProcess, SteadyRate, ThinkCount};
 
 pub(super) const OPTIONS: &[Spec] = &[
     Spec::new(
@@ -170,6 +170,54 @@ pub(super) const OPTIONS: &[Spec] = &[
         draft.job.think.time = value.duration(TimeUnit::Microseconds)?;
         Ok(())
     }),
+    Spec::new(
+        "steadystate",
+        Form::Text,
+        "What is steady: iops, bw, iops_slope or bw_slope, a colon, and a limit or percent",
+        |draft, value| {
+            let (rate, limit) = value
+                .text()?
+                .split_once(':')
+                .ok_or("a limit is missing; write iops_slope:0.3% or bw:10m")?;
+            (draft.steady.rate, draft.steady.slope) = value.part(rate).choice(&[
+                ("iops", (SteadyRate::Ios, false)),
+                ("iops_slope", (SteadyRate::Ios, true)),
+                ("bw", (SteadyRate::Bytes, false)),
+                ("bw_slope", (SteadyRate::Bytes, true)),
+            ])?;
+            let limit = value.part(limit);
+            let percent = limit.text.strip_suffix('%');
+            draft.steady.percent = percent.is_some();
+            draft.steady.limit = match (percent, draft.steady.rate) {
+                (Some(percent), _) => limit.part(percent).fraction(0.0..=f64::MAX)?,
+                (None, SteadyRate::Ios) => limit.fraction(0.0..=f64::MAX)?,
+                (None, SteadyRate::Bytes) => limit.bytes()? as f64,
+            };
+            Ok(())
+        },
+    )
+    .alias(&["ss"]),
+    Spec::new(
+        "steadystate_duration",
+        Form::Time,
+        "End when steady for so long (seconds)",
+        |draft, value| {
+            let seconds = value.duration(TimeUnit::Seconds)?.as_secs();
+            draft.steady.seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+            Ok(())
+        },
+    )
+    .alias(&["ss_dur"]),
+    Spec::new(
+        "steadystate_ramp_time",
+        Form::Time,
+        "Time before steadystate is judged (seconds)",
+        |draft, value| {
+            draft.steady.ramp = value.duration(TimeUnit::Seconds)?;
+            Ok(())
+        },
+    )
+    .alias(&["ss_ramp"]),
     Spec::new(
         "thinktime_spin",
         Form::Time,

@@ -57,6 +57,20 @@ stonewall
 rw=randread
 time_based=1
 runtime=1100ms
+[steady]
+stonewall
+rw=randread
+time_based=1
+runtime=10
+ss=iops:1000%
+ss_dur=2
+[level]
+stonewall
+rw=randread
+time_based=1
+runtime=1
+ss=bw_slope:1k
+ss_dur=30
 ";
 
 /// Where two values differ in keys, order, or types.
