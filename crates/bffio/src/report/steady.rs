@@ -54,12 +54,7 @@ impl SteadySection {
             criterion: format!("{:.6}{percent}", steady.value()),
             max_deviation: if by_slope { 0.0 } else { deviation_max(steady.rates()) },
             slope: if by_slope { slope(steady.rates()) } else { 0.0 },
-            data: DataSection {
-                bw_mean: mean(&bw),
-                iops_mean: mean(&iops),
-                iops,
-                bw,
-            },
+            data: DataSection { bw_mean: mean(&bw), iops_mean: mean(&iops), iops, bw },
         })
     }
 }

@@ -9,12 +9,14 @@ use crate::stats::bins::Bins;
 
 /// How long a depth is tried.
 const TRIAL_NS: u64 = 200_000_000;
-/// How long at most, if the storage is too slow for [`LEAST_LATE`].
+/// How long at most, if the storage is too slow for [`LEAST_LATE`], or what it does is not clear ([`UNCLEAR`]).
 const LONG_TRIAL_NS: u64 = 600_000_000;
 /// A trial is long enough when so many I/Os may be late.
 const LEAST_LATE: f64 = 3.0;
-/// Late I/Os in a trial, of those that may be: what is rare is seen by halves in so short a time.
-const MARGIN: f64 = 0.5;
+/// Late I/Os in a trial, as a share of those that may be: what is rare is not seen whole in so short a time.
+const MARGIN: f64 = 0.75;
+/// Between these shares a longer look may change the verdict: a few stalls of the storage decide.
+const UNCLEAR: std::ops::Range<f64> = 0.3..2.0;
 /// From one depth to the next.
 const STEP: f64 = 1.4;
 /// Depths closer than this are not told apart.
@@ -86,15 +88,17 @@ impl Trials {
         self.latencies.merge(window);
         self.elapsed_ns += elapsed_ns;
         let total = self.latencies.total() as f64;
-        let is_enough = total * self.may_be_late >= LEAST_LATE || self.elapsed_ns >= LONG_TRIAL_NS;
-        if !(is_late || self.elapsed_ns >= TRIAL_NS && is_enough) {
+        let may_be_late = total * self.may_be_late;
+        let late_share = self.latencies.above(self.target_ns) as f64 / may_be_late;
+        let is_clear = may_be_late >= LEAST_LATE && !UNCLEAR.contains(&late_share);
+        let least_ns = if is_clear { TRIAL_NS } else { LONG_TRIAL_NS };
+        if !is_late && self.elapsed_ns < least_ns {
             return Next::GoOn;
         }
-        let late = self.latencies.above(self.target_ns) as f64;
         self.tried.push(Tried {
             depth: self.depth,
             ios_per_s: total * 1e9 / self.elapsed_ns.max(1) as f64,
-            keeps: total > 0.0 && late <= total * self.may_be_late * MARGIN,
+            keeps: late_share <= MARGIN, // Not if there was no I/O at all.
         });
         match self.next_depth() {
             Some(depth) if !is_late && self.tried.len() < TRIALS_MAX => {
