@@ -84,7 +84,7 @@ pub extern "C" fn aura_destroy(engine: *mut aura_engine_t) {
 pub(crate) fn end_after_callback(engine: names::Engine) {
     // As in a shutdown outside callbacks: what is in flight is delivered while the engine has its
     // name. What cannot be is given up by the drop.
-    let _ = engine.processing(|engine| engine.drain(Some(aura_engine::QUIET)));
+    engine.processing(Engine::shutdown);
     end(engine);
 }
 

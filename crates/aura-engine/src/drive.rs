@@ -99,8 +99,7 @@ impl<B: Backend> Engine<B> {
         }
         for (index, ring) in self.rings.iter().enumerate() {
             for name in ring.slots.in_flight_with(AWAITED) {
-                // It may complete in between, or the queue may be full: the best is done.
-                let _ = self.cancel_named(index, name);
+                self.cancel_with_room(index, name);
             }
         }
         if !self.finish_awaited_within(LAST_AFTER_CANCEL)

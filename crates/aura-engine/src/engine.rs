@@ -62,6 +62,8 @@ pub struct Engine<B: Backend = Ring> {
     fatal: AtomicI32,
     /// No new operations. Set once, before anything is torn down.
     closing: AtomicBool,
+    /// What was in flight has had its time to complete and to be cancelled.
+    pub(crate) settled: AtomicBool,
     pub(crate) stopping: AtomicBool,
     pub(crate) bed: Bed,
     pub(crate) flusher: Flusher,
@@ -89,6 +91,8 @@ impl<B: Backend> Engine<B> {
             // With several rings the poller may sleep in epoll, where the kernel's cooperation would
             // look like an interruption.
             one_thread: config.single_thread && count == 1,
+            // An operation, the wake-up and a cancellation: one more than the kernel's two for depth 1.
+            cq_entries: (config.queue_depth == 1).then_some(4),
             ..RingConfig::default()
         };
         let rings = create_rings::<B>(count, &ring_config, config)?;
@@ -116,6 +120,7 @@ impl<B: Backend> Engine<B> {
             peak_in_flight: AtomicU64::new(0),
             fatal: AtomicI32::new(0),
             closing: AtomicBool::new(false),
+            settled: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             bed: Bed::new()?,
             flusher: Flusher::default(),

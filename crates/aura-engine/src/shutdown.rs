@@ -9,10 +9,12 @@
 //!
 //! In the child of a fork nothing of this happens: the operations are the parent's.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
 use crate::engine::Engine;
+use crate::handle::SlotName;
 use crate::log::say;
 
 /// How long nothing may complete before operations in flight are cancelled.
@@ -26,26 +28,31 @@ impl<B: Backend> Engine<B> {
     /// Refuses new operations and delivers what is in flight, in bounded time: at most [`QUIET`]
     /// after the last completion, then [`AFTER_CANCEL`]. Callbacks run on this thread.
     ///
-    /// Dropping the engine does the same. Operations that cannot be cancelled keep their memory
+    /// Dropping the engine does the same, but waits no second time. Operations that cannot be cancelled keep their memory
     /// for good, and their callbacks are never called.
     ///
     /// In a callback of this engine it only refuses new operations; so it does on a thread that is
     /// not the owner of a single-threaded engine.
     pub fn shutdown(&self) {
-        if self.close() && !self.gate.is_mine() && self.door.check().is_ok() {
+        self.close();
+        if !self.gate.is_mine() && self.door.check().is_ok() {
             self.settle();
         }
     }
 
-    /// Steps 2 and 3. Returns how many operations are left.
+    /// Steps 2 and 3, once. Returns how many operations are left.
     fn settle(&self) -> u64 {
+        if self.settled.swap(true, Ordering::SeqCst) {
+            // What has completed since is delivered; the rest has had its time.
+            let _ = self.process_for(Duration::ZERO);
+            return self.outstanding();
+        }
         if self.finish_within(QUIET) == 0 {
             return 0;
         }
         for (index, ring) in self.rings.iter().enumerate() {
             for name in ring.slots.in_flight() {
-                // It may complete in between, or the queue may be full: the best is done.
-                let _ = self.cancel_named(index, name);
+                self.cancel_with_room(index, name);
             }
         }
         let left = self.finish_within(AFTER_CANCEL);
@@ -55,6 +62,17 @@ impl<B: Backend> Engine<B> {
             self.give_up_awaited();
         }
         left
+    }
+
+    /// Asks for an operation to be cancelled; where there is no room for that, it processes
+    /// completions first, which those of cancellations are as well.
+    pub(crate) fn cancel_with_room(&self, index: usize, name: SlotName) {
+        if matches!(self.cancel_named(index, name), Ok(false)) {
+            self.flush_ring(index);
+            let _ = self.process_for(Duration::ZERO);
+            // It may have completed in between, and then there is nothing to cancel.
+            let _ = self.cancel_named(index, name);
+        }
     }
 
     /// Processes completions until none are outstanding, or none came for `quiet`. Returns how
