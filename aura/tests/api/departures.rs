@@ -2,13 +2,13 @@
 //! not fail for it.
 
 use std::io::Write;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aura::BufferRef;
 
-use crate::common::{LONG, engine_of, file_with, pattern, within};
+use crate::common::{LONG, Outcomes, alone, engine_of, eventually, file_with, pattern, within};
 
 const BLOCK: usize = 4096;
 
@@ -100,7 +100,7 @@ fn a_pipe_read_outlives_its_thread_and_those_that_wait_for_it() {
         let (reader, mut writer) = std::io::pipe().unwrap();
         let buffer = engine.allocate_buffer(64).unwrap();
         let (fd, memory) = (reader.as_raw_fd(), buffer.to_ref());
-        let outcomes = crate::common::Outcomes::default();
+        let outcomes = Outcomes::default();
         let (submitter, heard) = (Arc::clone(&engine), outcomes.clone());
         std::thread::spawn(move || {
             // SAFETY: the buffer lives until the read has completed.
@@ -126,7 +126,7 @@ fn a_pipe_read_outlives_its_thread_and_those_that_wait_for_it() {
 fn writes_and_syncs_of_ended_threads_succeed() {
     let engine = Arc::new(engine_of(2, 1024));
     let file = Arc::new(file_with(b""));
-    let outcomes = crate::common::Outcomes::default();
+    let outcomes = Outcomes::default();
     let data = Arc::new(pattern(5, 256 * BLOCK));
     for block in 0..256 {
         let (engine, file, data) = (Arc::clone(&engine), Arc::clone(&file), Arc::clone(&data));
@@ -149,4 +149,56 @@ fn writes_and_syncs_of_ended_threads_succeed() {
     assert_eq!(outcomes.count(), 512);
     assert!(outcomes.all().iter().all(|result| matches!(result, Ok(0 | BLOCK))));
     assert!(crate::common::contents(&file) == *data);
+}
+
+/// The number of a file that was closed meanwhile is another file's: an operation that the kernel gave up
+/// on, because its thread ended, must not be done on that one.
+#[test]
+fn what_a_thread_left_behind_is_not_done_on_a_file_that_got_its_number() {
+    const ROUNDS: usize = 200;
+    if !alone("departures::what_a_thread_left_behind_is_not_done_on_a_file_that_got_its_number") {
+        return;
+    }
+    let engine = Arc::new(engine_of(1, 64));
+    let (data, other) = (vec![1; BLOCK], file_with(&vec![2; BLOCK]));
+    let memory: &'static mut [u8] = Box::leak(vec![0; ROUNDS * BLOCK].into_boxed_slice());
+    let outcomes = Outcomes::default();
+    for place in memory.chunks_mut(BLOCK) {
+        let file = file_with(&data);
+        make_cold(&file);
+        // SAFETY: the memory lasts, and each piece has one reader.
+        let place = unsafe { BufferRef::from_mut_slice(place) };
+        let fd = file.into_raw_fd();
+        let (submitter, heard) = (Arc::clone(&engine), outcomes.clone());
+        std::thread::spawn(move || {
+            // SAFETY: as above.
+            unsafe { submitter.read(fd, place, BLOCK, 0, heard.hear()) }.unwrap();
+            submitter.flush().unwrap();
+        })
+        .join()
+        .unwrap();
+        engine.close(fd, |closed| assert_eq!(closed.unwrap(), 0)).unwrap();
+        engine.flush().unwrap();
+        // SAFETY: only asks whether the number is in use.
+        eventually("closed", || unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0);
+        // SAFETY: two numbers; nothing else in this process opens files.
+        assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), fd) }, fd);
+        // What the kernel gave up on is found only now.
+        engine.drain(LONG.as_millis() as i32).unwrap();
+        // SAFETY: the number that was taken just now.
+        unsafe { libc::close(fd) };
+    }
+    let results = outcomes.all();
+    let read = results.iter().filter(|result| matches!(result, Ok(BLOCK))).count();
+    eprintln!("{read} of {} were read before their thread ended", results.len());
+    let mut unread = 0;
+    for (round, (result, bytes)) in results.iter().zip(memory.chunks(BLOCK)).enumerate() {
+        assert!(!bytes.contains(&2), "round {round}: {result:?} from the other file");
+        match result {
+            Ok(BLOCK) => assert!(bytes == data, "round {round}"),
+            Err(libc::ECANCELED | libc::EFAULT) => unread += 1,
+            other => panic!("round {round}: {other:?}"),
+        }
+    }
+    assert_eq!(read + unread, ROUNDS);
 }

@@ -9,7 +9,7 @@ use crate::backend::Backend;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Label, SlotName};
-use crate::op::Op;
+use crate::op::{Op, OpKind};
 use crate::ring::{PushEnd, add};
 use crate::slot::{CHAINED, REGISTERED_BUFFER};
 use crate::submit::{AtLimit, Refusal};
@@ -64,7 +64,16 @@ impl<B: Backend> Engine<B> {
                 break (!whole)
                     .then_some(Error::Invalid("the last operation is linked to nothing"));
             };
-            if let Err(error) = self.may_submit(&item.0) {
+            let may = if item.0.kind == OpKind::Close {
+                // What comes before a close takes the locks itself; nothing is half done here.
+                drop(end);
+                let may = self.may_submit(&item.0);
+                end = self.rings[index].lock();
+                may
+            } else {
+                self.may_submit(&item.0)
+            };
+            if let Err(error) = may {
                 break Some(error);
             }
             let goes_on = item.0.linked;

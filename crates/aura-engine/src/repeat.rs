@@ -3,6 +3,8 @@
 //!
 //! This file is `unsafe` where it repeats an operation on memory that its submitter vouched for.
 
+use aura_ring::Sqe;
+
 use crate::account::Batch;
 use crate::backend::Backend;
 use crate::engine::Engine;
@@ -10,7 +12,7 @@ use crate::handle::{Label, SlotName};
 use crate::op::OpKind;
 use crate::poll::Poller;
 use crate::ring::EngineRing;
-use crate::slot::{CANCEL_ASKED, CHAINED, REPEATS_MAX, Slot};
+use crate::slot::{AWAITED, CANCEL_ASKED, CHAINED, REPEATS_MAX, Slot};
 
 /// What became of an attempt to have an operation repeated.
 pub(crate) enum Repeat {
@@ -29,7 +31,9 @@ impl<B: Backend> Engine<B> {
     /// and nothing is wrong with them. A cancelled operation was not carried out, so it may be
     /// done again; one that failed with `-EFAULT` may if doing it twice is the same as once. Both
     /// may also be the operation's own result, and then come back again and again until they are
-    /// reported. In a chain they are reported at once: the chain is broken, and its order lost.
+    /// reported. A repetition names its file by number: when the engine hears that the number is
+    /// going to be another file's, see [`stop_repeating`](Self::stop_repeating), the result stands.
+    /// In a chain they are reported at once: the chain is broken, and its order lost.
     ///
     /// # Safety
     ///
@@ -60,6 +64,24 @@ impl<B: Backend> Engine<B> {
         }
         slot.count_repeat();
         Repeat::Queued
+    }
+
+    /// The number of a descriptor, or a place in the table of registered files, is about to name
+    /// another file: what is in flight on it must not be repeated any more. What futures wait for
+    /// keeps its file open.
+    pub(crate) fn stop_repeating(&self, is_meant: impl Fn(&Sqe) -> bool) {
+        for index in self.active.iter() {
+            let slots = &self.rings[index].slots;
+            let _submitter = self.rings[index].lock();
+            for slot in slots.in_flight().filter_map(|name| slots.get(name.slot)) {
+                // SAFETY: what tells the operation is written under the lock that is held, and
+                // before the slot counts as in flight.
+                let sqe = unsafe { slot.sqe() };
+                if slot.flags() & AWAITED == 0 && is_meant(&sqe) {
+                    slot.forbid_repeats();
+                }
+            }
+        }
     }
 
     /// Tries again to repeat what there was no room for, and delivers what was cancelled meanwhile.

@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use aura_ring::Opcode;
 use aura_ring::register::{MAX_BUFFERS, MAX_FILES};
+use aura_ring::{Opcode, Sqe};
 
 use crate::backend::Backend;
 use crate::engine::Engine;
@@ -270,6 +270,7 @@ impl<B: Backend> Engine<B> {
         if fd < -1 {
             return Err(Error::Invalid("the file descriptor is below -1"));
         }
+        self.stop_repeating(|sqe| sqe.is_registered_file() && sqe.raw_fd() == index as i32);
         for ring in &self.rings {
             self.with_nothing_queued(ring, || ring.backend.update_files(index as u32, &[fd]))
                 .map_err(Error::os("updating a registered file"))?;
@@ -286,6 +287,7 @@ impl<B: Backend> Engine<B> {
         self.door.check()?;
         let mut life = self.lifecycle();
         life.files.take().ok_or(Error::NotRegistered("files"))?;
+        self.stop_repeating(Sqe::is_registered_file);
         for ring in &self.rings {
             self.with_nothing_queued(ring, || ring.backend.unregister_files())
                 .map_err(Error::os("unregistering files"))?;

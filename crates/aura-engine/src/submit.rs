@@ -289,6 +289,8 @@ impl<B: Backend> Engine<B> {
             }));
         }
         if op.kind == OpKind::Close {
+            let number = op.sqe.raw_fd();
+            self.stop_repeating(|sqe| sqe.raw_fd() == number && !sqe.is_registered_file());
             // Operations on the descriptor that are still queued, on whatever ring, must find it
             // open, and not another file that gets its number.
             for ring in self.active.iter() {
