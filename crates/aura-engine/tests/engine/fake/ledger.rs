@@ -41,6 +41,8 @@ struct Entry {
     /// The last result that was reaped, and whether it is the operation's own.
     reaped: Option<(i32, bool)>,
     cancel_asked: bool,
+    /// Its future was dropped before it had been queued, so that it never will be.
+    dropped: bool,
     heard: u32,
     returned: u32,
 }
@@ -122,6 +124,7 @@ impl Ledger {
                 in_kernel: false,
                 reaped: None,
                 cancel_asked: false,
+                dropped: false,
                 heard: 0,
                 returned: 0,
             });
@@ -157,6 +160,13 @@ impl Ledger {
         self.with(|book| std::mem::replace(&mut book.entries[serial].cancel_asked, asked))
     }
 
+    pub(super) fn dropped(&self, serial: usize) {
+        self.with(|book| {
+            let entry = &mut book.entries[serial];
+            entry.dropped = entry.pushes == 0;
+        });
+    }
+
     pub(super) fn is_over(&self, serial: usize) -> bool {
         self.with(|book| book.entries[serial].heard > 0)
     }
@@ -166,7 +176,7 @@ impl Ledger {
     }
 
     pub(super) fn queued(&self, serial: usize) {
-        let twice = self.with(|book| {
+        let (twice, dropped) = self.with(|book| {
             book.turns += 1;
             let entry = &mut book.entries[serial];
             entry.pushes += 1;
@@ -176,8 +186,9 @@ impl Ledger {
             let twice = std::mem::replace(&mut entry.in_kernel, true);
             book.in_kernel += 1;
             book.in_kernel_max = book.in_kernel_max.max(book.in_kernel);
-            twice
+            (twice, book.entries[serial].dropped)
         });
+        self.check(!dropped, || format!("{serial} was queued, though dropped before its turn"));
         self.check(!twice, || format!("{serial} was queued while the kernel has it"));
     }
 

@@ -353,7 +353,9 @@ impl Game {
             let future = self.futures.borrow_mut().swap_remove(at);
             self.ledger.tell(|| format!("the future of {} is dropped", future.serial));
             self.ledger.ask_cancel(future.serial, true);
+            let serial = future.serial;
             drop(future);
+            self.ledger.dropped(serial);
         }
     }
 
