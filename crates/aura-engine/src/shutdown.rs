@@ -56,10 +56,16 @@ impl<B: Backend> Engine<B> {
             }
         }
         let left = self.finish_within(AFTER_CANCEL);
-        if left > 0
-            && let Some(_inside) = self.gate.enter(None)
-        {
-            self.give_up_awaited();
+        if left > 0 {
+            // Now, because what is left may keep the engine itself: by a file that keeps it.
+            say!(
+                Error,
+                "{left} operations could neither complete nor be cancelled; the memory they use is \
+                 given up"
+            );
+            if let Some(_inside) = self.gate.enter(None) {
+                self.give_up_awaited();
+            }
         }
         left
     }
@@ -105,15 +111,9 @@ impl<B: Backend> Drop for Engine<B> {
             self.rings.iter_mut().for_each(|ring| ring.slots.abandon());
             return;
         }
-        let left = self.settle();
-        if left == 0 {
+        if self.settle() == 0 {
             return;
         }
-        say!(
-            Error,
-            "{left} operations could neither complete nor be cancelled; the memory they use is \
-             given up"
-        );
         for ring in &mut self.rings {
             if ring.outstanding() > 0 {
                 ring.slots.abandon();
