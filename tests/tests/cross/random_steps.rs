@@ -1,21 +1,25 @@
 //! A file and a vector of bytes go through the same random steps, and stay the same.
 //!
-//! After fsx (Apple, 1991). `AURA_STEPS_SEED` repeats a run that failed.
+//! Callbacks, vectors, registered memory, futures and mapped memory take turns on the same file, so
+//! that what one wrote the others read. After fsx (Apple, 1991). `AURA_SEED` repeats a run that failed,
+//! `AURA_STEPS` makes it longer.
 
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::mpsc::channel;
 
-use aura::{BufferRef, Engine, Options, RequestHandle, Result, RingSelect, iovec};
+use aura::{BufferRef, Engine, File, Options, RequestHandle, Result, RingSelect, block_on, iovec};
 
 use crate::support::{Random, direct_file, scratch, skip};
 
-const STEPS: usize = 5_000;
+const STEPS: usize = 20_000;
 const MAX: usize = 1 << 20;
 const ALIGN: usize = 4096;
 
 struct Twins {
     engine: Engine,
     fd: RawFd,
+    /// The same file, for futures.
+    file: File,
     /// Offsets and lengths are multiples of it.
     unit: usize,
     model: Vec<u8>,
@@ -25,7 +29,7 @@ struct Twins {
 }
 
 impl Twins {
-    fn new(engine: Engine, fd: RawFd, unit: usize, seed: u64) -> Self {
+    fn new(engine: Engine, file: &std::fs::File, unit: usize, seed: u64) -> Self {
         let bytes = Box::leak(vec![0u8; 65_536 + ALIGN].into_boxed_slice());
         let skip = bytes.as_ptr().align_offset(ALIGN);
         let fixed = &mut bytes[skip..][..65_536];
@@ -33,7 +37,8 @@ impl Twins {
         let whole = unsafe { std::slice::from_raw_parts_mut(fixed.as_mut_ptr(), fixed.len()) };
         // SAFETY: as above.
         unsafe { engine.register_buffers(&[whole]) }.unwrap();
-        Self { engine, fd, unit, model: Vec::new(), random: Random::new(seed), fixed }
+        let (fd, file) = (file.as_raw_fd(), File::from_borrowed(&engine, file).unwrap());
+        Self { engine, fd, file, unit, model: Vec::new(), random: Random::new(seed), fixed }
     }
 
     /// Submits, waits, and returns the result.
@@ -60,16 +65,21 @@ impl Twins {
         if how == 2 {
             self.fixed[..len].copy_from_slice(buffer.as_slice());
         }
+        if how == 3 {
+            buffer = block_on(&self.engine, self.file.write_all_at(buffer, at as u64)).unwrap();
+        }
         let iov = split(buffer.as_mut_ptr(), len, self.unit);
         // SAFETY: all memory outlives the operation.
-        let written = self.carry_out(|done| unsafe {
-            match how {
-                0 => self.engine.write(self.fd, (&buffer).into(), len, at as i64, done),
-                1 => self.engine.writev(self.fd, &iov, at as i64, done),
-                _ => self.engine.write(self.fd, BufferRef::fixed(0, 0), len, at as i64, done),
-            }
+        let written = (how != 3).then(|| {
+            self.carry_out(|done| unsafe {
+                match how {
+                    0 => self.engine.write(self.fd, (&buffer).into(), len, at as i64, done),
+                    1 => self.engine.writev(self.fd, &iov, at as i64, done),
+                    _ => self.engine.write(self.fd, BufferRef::fixed(0, 0), len, at as i64, done),
+                }
+            })
         });
-        assert_eq!(written, len);
+        assert_eq!(written.unwrap_or(len), len);
         self.model.resize(self.model.len().max(at + len), 0);
         self.model[at..at + len].copy_from_slice(buffer.as_slice());
     }
@@ -77,15 +87,24 @@ impl Twins {
     fn read(&mut self, how: usize) {
         let (at, len) = self.range(65_536);
         let mut buffer = self.engine.allocate_buffer(len).unwrap();
+        let mut awaited = 0;
+        if how == 3 {
+            let read = block_on(&self.engine, self.file.read_at(buffer, at as u64));
+            (awaited, buffer) = read.unwrap();
+        }
         let iov = split(buffer.as_mut_ptr(), len, self.unit);
         // SAFETY: all memory outlives the operation.
-        let read = self.carry_out(|done| unsafe {
-            match how {
-                0 => self.engine.read(self.fd, (&buffer).into(), len, at as i64, done),
-                1 => self.engine.readv(self.fd, &iov, at as i64, done),
-                _ => self.engine.read(self.fd, BufferRef::fixed(0, 0), len, at as i64, done),
-            }
-        });
+        let read = if how == 3 {
+            awaited
+        } else {
+            self.carry_out(|done| unsafe {
+                match how {
+                    0 => self.engine.read(self.fd, (&buffer).into(), len, at as i64, done),
+                    1 => self.engine.readv(self.fd, &iov, at as i64, done),
+                    _ => self.engine.read(self.fd, BufferRef::fixed(0, 0), len, at as i64, done),
+                }
+            })
+        };
         let expected = &self.model[at.min(self.model.len())..(at + len).min(self.model.len())];
         assert_eq!(read, expected.len(), "{len} at {at} of {}", self.model.len());
         let seen = if how == 2 { &self.fixed[..read] } else { &buffer.as_slice()[..read] };
@@ -121,21 +140,47 @@ impl Twins {
     fn step(&mut self) {
         match self.random.below(100) {
             0..40 => {
-                let how = self.random.below(3);
+                let how = self.random.below(4);
                 self.write(how);
             }
             40..85 => {
-                let how = self.random.below(3);
+                let how = self.random.below(4);
                 self.read(how);
             }
             85..90 => self.change_size(),
             90..95 => self.change_space(),
+            95..97 if self.unit == 1 => self.use_mapping(),
             95..98 => drop(self.carry_out(|done| {
                 self.engine.sync_file_range(self.fd, 0, 0, libc::SYNC_FILE_RANGE_WRITE, done)
             })),
             98 => drop(self.carry_out(|done| self.engine.fdatasync(self.fd, done))),
             _ => self.check_size(),
         }
+    }
+
+    /// Compares a part of the file by mapping it, and changes a byte of it there.
+    fn use_mapping(&mut self) {
+        let pages = self.model.len() / ALIGN;
+        if pages == 0 {
+            return;
+        }
+        let first = self.random.below(pages);
+        let len = (1 + self.random.below((pages - first).min(16))) * ALIGN;
+        let (at, access) = (first * ALIGN, libc::PROT_READ | libc::PROT_WRITE);
+        // SAFETY: a new mapping of whole pages of the file, unmapped below.
+        let start = unsafe {
+            libc::mmap(std::ptr::null_mut(), len, access, libc::MAP_SHARED, self.fd, at as i64)
+        };
+        assert_ne!(start, libc::MAP_FAILED, "{}", std::io::Error::last_os_error());
+        // SAFETY: the mapping is this function's, and nothing is in flight.
+        let mapped = unsafe { std::slice::from_raw_parts_mut(start.cast::<u8>(), len) };
+        let alike = *mapped == self.model[at..at + len];
+        let place = self.random.below(len);
+        mapped[place] ^= 0xff;
+        self.model[at + place] = mapped[place];
+        // SAFETY: mapped above, and not used any more.
+        unsafe { libc::munmap(start, len) };
+        assert!(alike, "{len} mapped at {at} differ");
     }
 
     fn check_size(&self) {
@@ -160,14 +205,14 @@ fn split(start: *mut u8, len: usize, unit: usize) -> [iovec; 3] {
 }
 
 fn run(name: &str, options: &Options, file: &std::fs::File, unit: usize) {
-    let seed = std::env::var("AURA_STEPS_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or(0x5eed);
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
+    let (seed, steps) = (number("AURA_SEED").unwrap_or(0x5eed), number("AURA_STEPS"));
     let engine = Engine::with_options(options).unwrap();
-    let mut twins = Twins::new(engine, file.as_raw_fd(), unit, seed);
-    for step in 0..STEPS {
+    let mut twins = Twins::new(engine, file, unit, seed);
+    for step in 0..steps.map_or(STEPS, |steps| steps as usize) {
         let stepped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| twins.step()));
         if let Err(panic) = stepped {
-            eprintln!("{name}: step {step} with AURA_STEPS_SEED={seed}");
+            eprintln!("{name}: step {step} with AURA_SEED={seed}");
             std::panic::resume_unwind(panic);
         }
     }

@@ -1,7 +1,16 @@
 //! Rows of the fault table of docs/reliability.md that need a file system, a device or a tool of their
 //! own. What cannot be provoked here is skipped with the reason.
 
+mod device;
+mod filter;
+mod fire;
+mod hang;
+mod refusals;
+mod reuse;
+mod sandbox;
 mod server;
+mod short;
+mod workers;
 
 use std::process::Command;
 use std::sync::Arc;
