@@ -139,7 +139,7 @@ fn child_that_ends_an_engine_with_hung_reads() {
         "the pipe's read was cancelled"
     );
     let said = said.lock().unwrap().clone();
-    assert!(said.contains("2 operations") && said.contains("given up"), "{said:?}");
+    assert!(said.contains("could neither complete nor be cancelled"), "{said:?}");
 
     // Whoever gets the memory that was freed, nobody writes there when the reads end after all.
     let bystanders = Bystanders::new();
