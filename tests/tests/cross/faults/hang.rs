@@ -33,7 +33,7 @@ fn an_engine_with_reads_that_hang_ends_in_time_and_touches_nothing_afterwards() 
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = child.spawn().expect("it starts");
-    let ended = ends_within(&mut child, Duration::from_secs(240));
+    let ended = ends_within(&mut child, Duration::from_secs(90));
     if !ended {
         child.kill().expect("a child");
     }
@@ -139,7 +139,10 @@ fn child_that_ends_an_engine_with_hung_reads() {
         "the pipe's read was cancelled"
     );
     let said = said.lock().unwrap().clone();
-    assert!(said.contains("could neither complete nor be cancelled"), "{said:?}");
+    let at_the_end = hung_heard.load(Ordering::SeqCst);
+    // The kernel may manage to cancel a read whose request the server has not looked at.
+    let is_given_up = said.contains("could neither complete nor be cancelled");
+    assert!(is_given_up || at_the_end == 1, "{said:?}");
 
     // Whoever gets the memory that was freed, nobody writes there when the reads end after all.
     let bystanders = Bystanders::new();
@@ -160,7 +163,7 @@ fn child_that_ends_an_engine_with_hung_reads() {
     if fenced[4096..8192].iter().all(|byte| *byte == CANARY) {
         eprintln!("the kernel did not finish the reads that were given up");
     }
-    assert_eq!(hung_heard.load(Ordering::SeqCst), 0, "a callback after the end");
+    assert_eq!(hung_heard.load(Ordering::SeqCst), at_the_end, "a callback after the end");
     assert_eq!(pipe_heard.lock().unwrap().len(), 1, "a second completion");
     another.nop(|_| ()).unwrap();
     another.drain(-1).unwrap();

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -35,6 +35,8 @@ pub(crate) struct Seen {
     pub(crate) written: Mutex<Vec<(usize, Vec<u8>)>>,
     /// Reads of `hung` that wait, with their lengths.
     hanging: Mutex<Vec<(ReplyData, usize)>>,
+    /// They wait no more.
+    released: AtomicBool,
 }
 
 /// What the files contain.
@@ -79,9 +81,11 @@ impl Server {
         self.seen.hanging.lock().expect("not poisoned").len()
     }
 
-    /// Answers the reads that hang.
+    /// Answers the reads that hang, and from now on at once: who waited for the same page asks again.
     pub(crate) fn release(&self) {
-        for (reply, len) in self.seen.hanging.lock().expect("not poisoned").drain(..) {
+        let mut hanging = self.seen.hanging.lock().expect("not poisoned");
+        self.seen.released.store(true, Ordering::SeqCst);
+        for (reply, len) in hanging.drain(..) {
             reply.data(&content(0..len.min(LEN)));
         }
     }
@@ -137,7 +141,9 @@ impl Filesystem for Faulty {
         // within `io_uring_enter`, which a read that hangs would not return from.
         let direct = FopenFlags::FOPEN_DIRECT_IO;
         let through_cache = [SHORT, HUNG].contains(&ino.0);
-        reply.opened(FileHandle(0), if through_cache { FopenFlags::empty() } else { direct });
+        let path = if through_cache { FopenFlags::empty() } else { direct };
+        // A process that ends with such a file open would ask itself to flush it, with nobody to answer.
+        reply.opened(FileHandle(0), path | FopenFlags::FOPEN_NOFLUSH);
     }
 
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
@@ -160,7 +166,14 @@ impl Filesystem for Faulty {
         match ino.0 {
             BROKEN => reply.error(Errno::EIO),
             SHORT => reply.data(&available(size.min(SHORT_MAX))),
-            HUNG => self.0.hanging.lock().expect("not poisoned").push((reply, size)),
+            HUNG => {
+                let mut hanging = self.0.hanging.lock().expect("not poisoned");
+                if self.0.released.load(Ordering::SeqCst) {
+                    reply.data(&available(size));
+                } else {
+                    hanging.push((reply, size));
+                }
+            }
             _ => reply.data(&available(size)),
         }
     }
