@@ -30,6 +30,7 @@
 
 mod buffers;
 mod drift;
+mod entry;
 mod errno;
 mod events;
 #[allow(
@@ -49,6 +50,7 @@ mod names;
 mod operation;
 mod options;
 mod pool;
+mod primitive;
 mod push;
 mod registered;
 mod request;

@@ -5,19 +5,18 @@
 //!
 //! # Synchronization
 //!
-//! An entry is published by storing `engine`, then `name` (release), and looked up by comparing
-//! `name` (acquire) before loading `engine`. It is withdrawn by clearing `name`; after that its
-//! engine is dropped. Nothing keeps a thread that has just looked a name up from using the engine
+//! [`entry`](crate::entry) says how names are given, found and taken back; after that the engine is
+//! dropped. Nothing keeps a thread that has just looked a name up from using the engine
 //! while another destroys it: the header demands that threads are joined first, as counting every
 //! use would cost every operation two locked instructions. Calls that may sleep do count
 //! ([`Engine::sleeping`]), so that one which is still asleep is not left in freed memory.
 
 use std::cell::Cell;
 use std::ops::Deref;
-use std::ptr::null_mut;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::entry::Entry;
 use crate::errno::Refusal;
 use crate::header::aura_engine_t;
 
@@ -30,22 +29,8 @@ const GENERATION_SHIFT: u32 = 16;
 /// to 56 bits of addresses.
 const NO_ADDRESS: usize = 0x5a << 56;
 
-struct Entry {
-    /// The whole name, 0 while nobody has it.
-    name: AtomicUsize,
-    /// From `Arc::into_raw`.
-    engine: AtomicPtr<aura_engine::Engine>,
-    /// The engine is to be destroyed, or is being.
-    ending: AtomicBool,
-}
-
-static ENTRIES: [Entry; ENGINES] = [const {
-    Entry {
-        name: AtomicUsize::new(0),
-        engine: AtomicPtr::new(null_mut()),
-        ending: AtomicBool::new(false),
-    }
-}; ENGINES];
+/// The pointers are from `Arc::into_raw`.
+static ENTRIES: [Entry<aura_engine::Engine>; ENGINES] = [const { Entry::new() }; ENGINES];
 
 /// Makes names different although ids are used again.
 static GENERATION: AtomicU32 = AtomicU32::new(1);
@@ -53,7 +38,7 @@ static GENERATION: AtomicU32 = AtomicU32::new(1);
 /// An engine that was looked up.
 #[derive(Clone, Copy)]
 pub(crate) struct Engine {
-    entry: &'static Entry,
+    entry: &'static Entry<aura_engine::Engine>,
     name: usize,
     engine: *const aura_engine::Engine,
 }
@@ -63,10 +48,7 @@ pub(crate) fn enter(engine: Arc<aura_engine::Engine>) -> *mut aura_engine_t {
     let id = usize::from(engine.id());
     let generation = GENERATION.fetch_add(1, Ordering::Relaxed) as usize;
     let name = NO_ADDRESS | generation << GENERATION_SHIFT | id << ID_SHIFT;
-    let entry = &ENTRIES[id];
-    entry.ending.store(false, Ordering::Relaxed);
-    entry.engine.store(Arc::into_raw(engine).cast_mut(), Ordering::Relaxed);
-    entry.name.store(name, Ordering::Release);
+    ENTRIES[id].publish(name, Arc::into_raw(engine));
     std::ptr::without_provenance_mut(name)
 }
 
@@ -75,22 +57,17 @@ pub(crate) fn enter(engine: Arc<aura_engine::Engine>) -> *mut aura_engine_t {
 pub(crate) fn find(name: *const aura_engine_t) -> Result<Engine, Refusal> {
     let name = name.addr();
     let entry = &ENTRIES[name >> ID_SHIFT & (ENGINES - 1)];
-    if name == 0 || entry.name.load(Ordering::Acquire) != name {
-        return Err(Refusal::NO_ENGINE);
-    }
-    Ok(Engine { entry, name, engine: entry.engine.load(Ordering::Relaxed) })
+    let engine = entry.find(name).ok_or(Refusal::NO_ENGINE)?;
+    Ok(Engine { entry, name, engine })
 }
 
 /// As [`find`], for the path of every operation: a reference comes back in a register.
 #[inline]
 pub(crate) fn engine<'a>(name: *const aura_engine_t) -> Option<&'a aura_engine::Engine> {
     let name = name.addr();
-    let entry = &ENTRIES[name >> ID_SHIFT & (ENGINES - 1)];
-    if entry.name.load(Ordering::Acquire) != name || name == 0 {
-        return None;
-    }
+    let engine = ENTRIES[name >> ID_SHIFT & (ENGINES - 1)].find(name)?;
     // SAFETY: as in `Engine::deref`.
-    unsafe { entry.engine.load(Ordering::Relaxed).as_ref() }
+    unsafe { engine.as_ref() }
 }
 
 impl Deref for Engine {
@@ -116,7 +93,7 @@ impl Engine {
 
     /// Notes that the engine is to end; `false` if that was noted before.
     pub(crate) fn begin_ending(&self) -> bool {
-        !self.entry.ending.swap(true, Ordering::AcqRel)
+        self.entry.begin_ending()
     }
 
     /// Takes the name back, and hands out the count that went with it.
@@ -125,7 +102,7 @@ impl Engine {
     ///
     /// Called once for each engine, by whoever `begin_ending` told that it is the first.
     pub(crate) unsafe fn withdraw(self) -> Arc<aura_engine::Engine> {
-        self.entry.name.store(0, Ordering::Release);
+        self.entry.withdraw();
         // SAFETY: the count that `enter` left, taken once.
         unsafe { Arc::from_raw(self.engine) }
     }

@@ -12,14 +12,12 @@
 //! The entries are atomics only so that a reader of the counters and a mistake in this crate are not
 //! undefined behaviour; nobody but the owner looks at them.
 
-use std::sync::atomic::{
-    AtomicI64, AtomicIsize, AtomicU8, AtomicU32,
-    Ordering::{Relaxed, SeqCst},
-};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use crate::{
+use super::{
     class::{CACHE_SLOTS, CLASSES, Class, SMALL_CLASSES},
     counters::{Change, Ledger},
+    primitive::{AtomicI64, AtomicIsize, AtomicU8, AtomicU32},
 };
 
 /// A list of buffers, as arena units, on its way between a cache and the shards.

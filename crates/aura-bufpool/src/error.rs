@@ -2,7 +2,7 @@
 
 use std::{error, fmt, io};
 
-use crate::class::{MAX_ALIGNMENT, MAX_BUFFER_BYTES};
+use super::class::{MAX_ALIGNMENT, MAX_BUFFER_BYTES};
 
 /// Why a pool could not be created.
 #[derive(Debug)]

@@ -57,6 +57,7 @@ mod life;
 mod observer;
 mod options;
 mod pool;
+mod primitive;
 mod reclaim;
 mod shard;
 mod slab;

@@ -30,19 +30,21 @@ use std::{
     mem::{self, MaybeUninit},
     ptr::NonNull,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, PoisonError,
         atomic::{
-            AtomicBool, AtomicIsize, AtomicU64, AtomicUsize,
+            AtomicU64,
             Ordering::{Relaxed, SeqCst},
         },
     },
 };
 
-use crate::{
+// Relative, here and in the files that this one uses, because the models have them in a module.
+use super::{
     cache::ThreadCache,
     counters::PoolStats,
-    depot::{Depot, Holder},
+    depot::{Depot, Holder, Returned},
     error::{AllocError, FreeError},
+    primitive::{AtomicBool, AtomicIsize, AtomicUsize, Mutex, MutexGuard},
     tls,
 };
 
@@ -317,7 +319,7 @@ impl Tenant {
     }
 
     #[cold]
-    fn give_slow(inner: &Arc<Inner>, returned: crate::depot::Returned) {
+    fn give_slow(inner: &Arc<Inner>, returned: Returned) {
         let handles = inner.refs.fetch_add(1, SeqCst);
         // Once the handles are gone there is no point in a new cache.
         let cache = if handles > 0 {

@@ -8,10 +8,11 @@
 //! it costs the same as an ordinary variable. Everything in this file is relaxed; what is ordered
 //! relative to what is the business of [`histogram`](crate::histogram), which says so there.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 
-use crate::Snapshot;
-use crate::layout::SLOTS;
+use super::Snapshot;
+use super::layout::SLOTS;
+use super::primitive::AtomicU64;
 
 /// Counts that only grow, one per slot.
 pub(crate) struct Counts([AtomicU64; SLOTS]);

@@ -20,16 +20,14 @@
 //!   read with it. Percentiles bound themselves by that. Maxima change rarely, so this costs nothing.
 
 use core::fmt;
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-    fence,
-};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use crate::Snapshot;
-use crate::counters::{Counts, WindowCounts};
-use crate::layout::slot_of_ns;
-use crate::totals::Totals;
+// Relative, here and in the files that this one uses, because the models have them in a module.
+use super::Snapshot;
+use super::counters::{Counts, WindowCounts};
+use super::layout::slot_of_ns;
+use super::primitive::{AtomicU64, fence};
+use super::totals::Totals;
 
 /// Latencies counted twice: since ever, and in the current window.
 ///
@@ -236,4 +234,5 @@ impl fmt::Debug for LatencyHistogram {
 }
 
 #[cfg(test)]
+#[path = "histogram/tests.rs"] // Said, because the models have this file elsewhere.
 mod tests;

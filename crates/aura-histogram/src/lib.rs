@@ -15,6 +15,7 @@ mod counters;
 mod histogram;
 pub mod layout;
 mod percentile;
+mod primitive;
 mod snapshot;
 mod totals;
 

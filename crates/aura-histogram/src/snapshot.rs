@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use crate::layout::{
+use super::layout::{
     BUCKETS, MAX_TRACKED_US, NS_PER_US, OVERFLOW_SLOT, SLOTS, slot_lower_ns, slot_of_ns,
 };
 

@@ -11,13 +11,10 @@
 //! number afterwards, so the place must be out of reach by then. Readers use those of `s - 1` and `s`;
 //! four places are the next power of two.
 
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{Relaxed, Release},
-    fence,
-};
+use core::sync::atomic::Ordering::{Relaxed, Release};
 
-use crate::Snapshot;
+use super::Snapshot;
+use super::primitive::{AtomicU64, fence};
 
 /// Sums wrap around (after 584 years' worth of latencies); differences survive that.
 pub(crate) struct Totals {

@@ -12,13 +12,18 @@ use crate::gate::Gate;
 use crate::primitive::AtomicU32;
 
 pub use crate::awaited::word::{a_dropped_future, a_replaced_waker};
+pub use crate::histogram::windows::{closed_windows, maxima};
+pub use crate::names::publication::a_name_that_is_found;
+pub use crate::pool::ends::{buffer_dropped_elsewhere, last_buffer_and_last_handle, thread_ends};
 pub use crate::tasks::ringing::bells;
 
 /// Bounds what is tried: so many times may a thread be interrupted where it need not be. Two find
-/// what goes wrong between two threads.
-fn check(interruptions: usize, model: impl Fn() + Sync + Send + 'static) {
+/// what goes wrong between two threads. `LOOM_MAX_PREEMPTIONS` in the environment raises the bound, for
+/// those who have the time.
+pub(crate) fn check(interruptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(interruptions);
+    let asked_for = builder.preemption_bound.unwrap_or(0);
+    builder.preemption_bound = Some(interruptions.max(asked_for));
     builder.check(model);
 }
 
@@ -40,7 +45,7 @@ impl Ring {
 /// The poller sees work on ring 0; the submitter's is on `ring`. `late`: the poller announces its sleep
 /// after it has handed over, which is wrong.
 fn sleep_and_submit(ring: usize, late: bool) {
-    check(3, move || {
+    check(4, move || {
         let rings = Arc::new([Ring::default(), Ring::default()]);
         let active = Arc::new(ActiveRings::new(2));
         let attention = Arc::new(Attention::default());
@@ -97,7 +102,7 @@ pub fn deaf_sleeper() {
 
 /// Threads that want in, one of them for good.
 pub fn gate_lets_everyone_in() {
-    check(2, || {
+    check(4, || {
         // SAFETY: for several threads.
         let gate = Arc::new(unsafe { Gate::new(0, false) });
         assert!(gate.try_enter().is_some() && !gate.take_note());
@@ -113,7 +118,7 @@ pub fn gate_lets_everyone_in() {
 
 /// Who finds the gate closed either gets in or is heeded by the one who leaves.
 pub fn gate_heeds_notes() {
-    check(3, || {
+    check(4, || {
         // SAFETY: for several threads.
         let gate = Arc::new(unsafe { Gate::new((), false) });
         assert!(gate.try_enter().is_some() && !gate.take_note());
@@ -132,7 +137,7 @@ pub fn gate_heeds_notes() {
 
 /// A thread that sleeps until a flag is set, and another that sets it, as `wait_until` and `nudge`.
 pub fn flag_ends_the_sleep() {
-    check(3, || {
+    check(4, || {
         let flag = Arc::new(Flag::new());
         let attention = Arc::new(Attention::default());
         let before = Arc::new(AtomicU32::new(0));

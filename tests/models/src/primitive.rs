@@ -5,6 +5,12 @@
 //! it knows sequentially consistent *fences*. So such an access has a fence before and one behind it
 //! here, which orders these accesses among each other as the language does.
 //!
+//! Loom tries another order of two accesses if the later one writes, and looks for the earlier one no
+//! further back than to the last access. A thread that loads and then stores, as the only writer of a
+//! counter does, so hides from itself what others have loaded before. Therefore a load *takes its turn*
+//! here, on an atomic of its own that every load adds to: that has them tried in every order, and orders
+//! nothing else.
+//!
 //! An atomic of loom's cannot be made in a constant; these are made when they are first used, which has
 //! to be before a second thread is there. So a model uses its parts once before it starts threads.
 
@@ -12,8 +18,8 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
-use loom::sync::atomic::{self, fence};
-pub use loom::sync::{Condvar, Mutex};
+use loom::sync::atomic;
+pub use loom::sync::{Condvar, Mutex, MutexGuard};
 
 /// What becomes of the orderings that the files ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +29,8 @@ pub enum Orders {
     Kept,
     /// Sequentially consistent accesses become acquire and release.
     WithoutTotalOrder,
+    /// Fences do nothing.
+    WithoutFences,
     /// Everything becomes relaxed.
     Relaxed,
 }
@@ -51,6 +59,23 @@ pub fn spin_loop() {
     loom::thread::yield_now();
 }
 
+/// As the standard library's.
+pub fn fence(order: Ordering) {
+    if !matches!(ORDERS.get(), Orders::WithoutFences | Orders::Relaxed) {
+        atomic::fence(order);
+    }
+}
+
+/// The turns of an atomic's loads.
+#[derive(Debug, Default)]
+struct Turns(atomic::AtomicUsize);
+
+impl Turns {
+    fn take(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Access {
     Load,
@@ -65,10 +90,10 @@ fn ordered<T>(order: Ordering, access: Access, act: impl FnOnce(Ordering) -> T) 
         Access::Both => Ordering::AcqRel,
     };
     match (ORDERS.get(), order) {
-        (Orders::Kept, Ordering::SeqCst) => {
-            fence(Ordering::SeqCst);
+        (Orders::Kept | Orders::WithoutFences, Ordering::SeqCst) => {
+            atomic::fence(Ordering::SeqCst);
             let result = act(nearest);
-            fence(Ordering::SeqCst);
+            atomic::fence(Ordering::SeqCst);
             result
         }
         (Orders::WithoutTotalOrder, Ordering::SeqCst) => act(nearest),
@@ -83,7 +108,7 @@ macro_rules! atomic {
         #[derive(Debug)]
         pub struct $name $(<$t>)? {
             first: $value,
-            inner: OnceLock<atomic::$name $(<$t>)?>,
+            inner: OnceLock<(atomic::$name $(<$t>)?, Turns)>,
         }
 
         // SAFETY: the first value is only read, and the rest is shared as loom's is.
@@ -98,10 +123,15 @@ macro_rules! atomic {
             }
 
             fn inner(&self) -> &atomic::$name $(<$t>)? {
-                self.inner.get_or_init(|| atomic::$name::new(self.first))
+                &self.parts().0
+            }
+
+            fn parts(&self) -> &(atomic::$name $(<$t>)?, Turns) {
+                self.inner.get_or_init(|| (atomic::$name::new(self.first), Turns::default()))
             }
 
             pub fn load(&self, order: Ordering) -> $value {
+                self.parts().1.take();
                 ordered(order, Access::Load, |order| self.inner().load(order))
             }
 
@@ -145,6 +175,22 @@ macro_rules! arithmetic {
             $(pub fn $function(&self, value: $value, order: Ordering) -> $value {
                 ordered(order, Access::Both, |order| self.inner().$function(value, order))
             })+
+
+            pub fn fetch_update(
+                &self,
+                set: Ordering,
+                fetch: Ordering,
+                mut change: impl FnMut($value) -> Option<$value>,
+            ) -> Result<$value, $value> {
+                let mut current = self.load(fetch);
+                while let Some(new) = change(current) {
+                    match self.compare_exchange(current, new, set, fetch) {
+                        Ok(before) => return Ok(before),
+                        Err(other) => current = other,
+                    }
+                }
+                Err(current)
+            }
         }
 
         impl Default for $name {
@@ -159,6 +205,8 @@ atomic!(AtomicBool, bool);
 atomic!(AtomicU8, u8);
 atomic!(AtomicU32, u32);
 atomic!(AtomicU64, u64);
+atomic!(AtomicI64, i64);
+atomic!(AtomicIsize, isize);
 atomic!(AtomicUsize, usize);
 atomic!(AtomicPtr<T>, *mut T);
 arithmetic!(AtomicBool, bool, fetch_or fetch_and);
@@ -166,3 +214,4 @@ arithmetic!(AtomicU8, u8, fetch_or fetch_and);
 arithmetic!(AtomicU32, u32, fetch_add fetch_sub);
 arithmetic!(AtomicU64, u64, fetch_or fetch_and);
 arithmetic!(AtomicUsize, usize, fetch_add fetch_sub);
+arithmetic!(AtomicIsize, isize, fetch_add fetch_sub);

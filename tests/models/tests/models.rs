@@ -51,6 +51,36 @@ fn a_waker_is_replaced_with_the_poller_waiting() {
 }
 
 #[test]
+fn a_closed_window_is_seen_whole() {
+    holds_but_not(models::closed_windows, Orders::WithoutFences);
+}
+
+#[test]
+fn no_sample_is_counted_before_its_maximum_is_there() {
+    holds_but_not(models::maxima, Orders::WithoutFences);
+}
+
+#[test]
+fn a_name_that_is_found_leads_to_its_engine() {
+    holds_but_not(models::a_name_that_is_found, Orders::Relaxed);
+}
+
+#[test]
+fn a_pool_ends_with_the_last_buffer_or_the_last_handle() {
+    holds_but_not(models::last_buffer_and_last_handle, Orders::WithoutTotalOrder);
+}
+
+#[test]
+fn a_pool_ends_after_a_buffer_that_another_thread_drops() {
+    holds_but_not(models::buffer_dropped_elsewhere, Orders::Relaxed);
+}
+
+#[test]
+fn a_pool_ends_though_the_thread_of_its_last_buffer_has_ended() {
+    holds_but_not(models::thread_ends, Orders::Relaxed);
+}
+
+#[test]
 fn a_bell_that_is_not_found_has_woken_the_task() {
     holds_but_not(models::bells, Orders::WithoutTotalOrder);
 }
