@@ -136,3 +136,6 @@ impl std::fmt::Debug for Slots {
         f.debug_struct("Slots").field("count", &self.slots.len()).finish()
     }
 }
+
+#[cfg(test)]
+mod model;
