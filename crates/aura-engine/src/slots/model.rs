@@ -216,7 +216,7 @@ impl Game {
                     let before = self.slot(name).ask_cancel(asked);
                     prop_assert_eq!(before, flags & CANCEL_ASKED != 0);
                 }
-                self.held[at].flags = flags & !CANCEL_ASKED | u16::from(asked) * CANCEL_ASKED;
+                self.held[at].flags = flags & !CANCEL_ASKED | if asked { CANCEL_ASKED } else { 0 };
             }
             Step::Complete { picks } => {
                 let mut done = Vec::new();

@@ -10,4 +10,5 @@ mod limits;
 mod odd;
 mod raw;
 mod registered;
+mod registration;
 mod settings;

@@ -31,6 +31,33 @@ pub(crate) struct Orders {
     /// Completions of no-ops to be turned into `-ECANCELED`, as the kernel does for threads that
     /// end.
     pub(crate) nops_to_cancel: AtomicU32,
+    pub(crate) mistake: Mutex<Option<Mistake>>,
+}
+
+/// What a ring does wrong with what is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mistake {
+    /// A replaced file is not replaced.
+    LoseFile,
+    /// Another place is replaced.
+    ShiftFile,
+    /// Unregistered files stay registered.
+    KeepFiles,
+    /// Buffers are not put into the table.
+    LoseBuffers,
+    /// Buffers are put into each other's places.
+    SwapBuffers,
+}
+
+impl Mistake {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::LoseFile, Self::ShiftFile, Self::KeepFiles, Self::LoseBuffers, Self::SwapBuffers];
+}
+
+impl Orders {
+    fn mistake(&self) -> Option<Mistake> {
+        *self.mistake.lock().unwrap()
+    }
 }
 
 thread_local!(static RINGS: RefCell<Vec<Arc<Orders>>> = const { RefCell::new(Vec::new()) });
@@ -184,10 +211,17 @@ unsafe impl Backend for Odd {
     }
 
     fn update_files(&self, first: u32, fds: &[RawFd]) -> io::Result<()> {
-        self.ring.update_files(first, fds)
+        match self.orders.mistake() {
+            Some(Mistake::LoseFile) => Ok(()),
+            Some(Mistake::ShiftFile) => self.ring.update_files(first ^ 1, fds),
+            _ => self.ring.update_files(first, fds),
+        }
     }
 
     fn unregister_files(&self) -> io::Result<()> {
+        if self.orders.mistake() == Some(Mistake::KeepFiles) {
+            return Ok(());
+        }
         self.ring.unregister_files()
     }
 
@@ -196,8 +230,13 @@ unsafe impl Backend for Odd {
     }
 
     unsafe fn update_buffers(&self, first: u32, buffers: &[libc::iovec]) -> io::Result<()> {
+        let buffers = match self.orders.mistake() {
+            Some(Mistake::LoseBuffers) => Vec::new(),
+            Some(Mistake::SwapBuffers) => buffers.iter().rev().copied().collect(),
+            _ => buffers.to_vec(),
+        };
         // SAFETY: the caller's promise.
-        unsafe { self.ring.update_buffers(first, buffers) }
+        unsafe { self.ring.update_buffers(first, &buffers) }
     }
 
     fn clear_buffers(&self, first: u32, count: u32) -> io::Result<()> {
