@@ -43,6 +43,8 @@ enum Command {
     Sim(delegate::Arguments),
     /// Run every check and test; --quick for the short round
     Test(test::Arguments),
+    /// Run tests as `cargo test` does, but each in a process of its own, with a time limit
+    RunTests(test::each::Arguments),
     /// Try the C library out: `library check`, `test`, `examples`, `consumers`, `abi`
     Library(library::Library),
     /// Build the C library and install it with everything a C program needs
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Some(Command::Bffio(arguments)) => delegate::bffio(&arguments),
         Some(Command::Sim(arguments)) => sim::run(&arguments),
         Some(Command::Test(arguments)) => test::run(&arguments),
+        Some(Command::RunTests(arguments)) => test::each::run(&arguments),
         Some(Command::Library(library)) => library::run(&library),
         Some(Command::Install(arguments)) => library::install::install(&arguments),
         Some(Command::Uninstall(arguments)) => library::install::uninstall(&arguments),

@@ -17,8 +17,9 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// How long a child may take to end by itself once asked to.
 const GRACE: Duration = Duration::from_secs(5);
-/// How often to look. Steps take seconds.
+/// How often to look, at most and at least: steps take seconds, single tests milliseconds.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+const LOOK_FIRST: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
 pub(super) struct Run {
@@ -50,6 +51,7 @@ pub(super) fn run(command: &mut Command, time_limit: Duration, log: &Path) -> io
         .stderr(output)
         .process_group(0)
         .spawn()?;
+    let mut look_next = LOOK_FIRST;
     let ending = loop {
         if let Some(status) = child.try_wait()? {
             break Ending::Exited(status);
@@ -62,7 +64,8 @@ pub(super) fn run(command: &mut Command, time_limit: Duration, log: &Path) -> io
             end(&mut child)?;
             break Ending::TimedOut;
         }
-        thread::sleep(LOOK_EVERY);
+        thread::sleep(look_next);
+        look_next = LOOK_EVERY.min(look_next * 2);
     };
     Ok(Run { ending, seconds: begun.elapsed().as_secs_f64() })
 }

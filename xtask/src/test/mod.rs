@@ -5,9 +5,11 @@
 //! | `plan` | which steps there are |
 //! | `child` | running one, with a time limit for it and all it starts |
 //! | `tally` | reading counts and skips from what it printed |
+//! | `each` | running tests, each in a process of its own |
 //! | `report` | telling, on the terminal and as JSON |
 
 mod child;
+pub(crate) mod each;
 mod plan;
 mod report;
 mod tally;
