@@ -1,14 +1,16 @@
-//! Random operations against a model that knows every buffer in use and what was written into it.
+//! Random operations, on several threads, against a model that knows every buffer in use and what was
+//! written into it.
 
-use std::{collections::BTreeMap, ptr::NonNull, slice};
+use std::{collections::BTreeMap, mem, ptr::NonNull, slice, thread};
 
 use aura_bufpool::{Pool, PoolBuffer, PoolOptions};
 use proptest::prelude::*;
+use proptest::test_runner::{Config, TestError, TestRunner};
 
 #[derive(Clone, Debug)]
 enum Step {
     Take { size: usize, owned: bool },
-    Give { pick: prop::sample::Index },
+    Give { pick: prop::sample::Index, elsewhere: bool },
     GiveTwice { pick: prop::sample::Index },
     Interior { pick: prop::sample::Index, offset: usize },
     Trim,
@@ -24,7 +26,7 @@ fn step() -> impl Strategy<Value = Step> {
     let pick = any::<prop::sample::Index>;
     prop_oneof![
         10 => (size, any::<bool>()).prop_map(|(size, owned)| Step::Take { size, owned }),
-        8 => pick().prop_map(|pick| Step::Give { pick }),
+        8 => (pick(), any::<bool>()).prop_map(|(pick, elsewhere)| Step::Give { pick, elsewhere }),
         2 => pick().prop_map(|pick| Step::GiveTwice { pick }),
         2 => (pick(), 1_usize..8192).prop_map(|(pick, offset)| Step::Interior { pick, offset }),
         1 => Just(Step::Trim),
@@ -32,10 +34,38 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What is done wrong on purpose, to prove that the model would notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mistake {
+    /// A buffer is not given back.
+    ForgetRaw,
+    ForgetOwned,
+    /// A buffer is given back while it is in use.
+    GiveEarly,
+    /// A buffer is written to after it was given back.
+    Scribble,
+    /// A buffer of another size is taken.
+    TakeMore,
+    /// Idle memory is not given back.
+    ForgetTrim,
+}
+
+const MISTAKES: [Mistake; 6] = [
+    Mistake::ForgetRaw,
+    Mistake::ForgetOwned,
+    Mistake::GiveEarly,
+    Mistake::Scribble,
+    Mistake::TakeMore,
+    Mistake::ForgetTrim,
+];
+
 enum Held {
     Raw(NonNull<u8>),
     Owned(PoolBuffer),
 }
+
+// SAFETY: whoever has it has the buffer to itself.
+unsafe impl Send for Held {}
 
 struct Model {
     pool: Pool,
@@ -43,14 +73,22 @@ struct Model {
     /// By first address: the buffer, size asked for, capacity, and the mark it is filled with.
     held: BTreeMap<usize, (Held, usize, usize, u8)>,
     marks: u8,
+    mistake: Option<Mistake>,
+    /// The buffer that was given back last.
+    given: Option<NonNull<u8>>,
 }
 
 impl Model {
+    fn new(pool: Pool, alignment: usize, mistake: Option<Mistake>) -> Self {
+        Self { pool, alignment, held: BTreeMap::new(), marks: 0, mistake, given: None }
+    }
+
     fn take(&mut self, size: usize, owned: bool) {
+        let more = usize::from(self.mistake == Some(Mistake::TakeMore));
         let held = if owned {
-            Held::Owned(self.pool.buffer(size).expect("a buffer"))
+            Held::Owned(self.pool.buffer(size + more).expect("a buffer"))
         } else {
-            Held::Raw(self.pool.alloc(size).expect("a buffer"))
+            Held::Raw(self.pool.alloc(size + more).expect("a buffer"))
         };
         let start = match &held {
             Held::Raw(raw) => *raw,
@@ -64,6 +102,13 @@ impl Model {
         self.marks = self.marks.wrapping_add(1);
         // SAFETY: `size` bytes of a buffer just handed out, used by nobody else.
         unsafe { slice::from_raw_parts_mut(start.as_ptr(), size) }.fill(self.marks);
+        if self.mistake == Some(Mistake::GiveEarly) && !owned {
+            self.pool.free(start).expect("in use");
+        }
+        if let Some(given) = self.given.filter(|_| self.mistake == Some(Mistake::Scribble)) {
+            // SAFETY: none, if the pool had given the memory back to the system; it keeps all here.
+            unsafe { *given.as_ptr() = 0 };
+        }
         self.held.insert(address, (held, size, capacity, self.marks));
     }
 
@@ -78,15 +123,35 @@ impl Model {
                 // SAFETY: in use by this test, `size` bytes long.
                 let bytes = unsafe { slice::from_raw_parts(raw.as_ptr(), size) };
                 assert!(bytes.iter().all(|&byte| byte == mark), "content changed");
-                self.pool.free(raw).expect("in use");
+                if self.mistake != Some(Mistake::ForgetRaw) {
+                    self.pool.free(raw).expect("in use");
+                }
+                self.given = Some(raw);
                 Some(raw)
             }
             Held::Owned(buffer) => {
                 assert!(buffer.iter().all(|&byte| byte == mark), "content changed");
                 assert_eq!(buffer.len(), size);
+                if self.mistake == Some(Mistake::ForgetOwned) {
+                    mem::forget(buffer);
+                }
                 None
             }
         }
+    }
+
+    /// Another thread gives it back, and ends.
+    fn give_elsewhere(&mut self, pick: prop::sample::Index) {
+        let Some((held, size, ..)) = self.pick(pick).and_then(|address| self.held.remove(&address))
+        else {
+            return;
+        };
+        let pool = self.pool.clone();
+        let giving = thread::spawn(move || match { held } {
+            Held::Raw(raw) => pool.free(raw).expect("in use"),
+            Held::Owned(buffer) => assert_eq!(buffer.len(), size),
+        });
+        giving.join().expect("it gives the buffer back");
     }
 
     fn pick(&self, pick: prop::sample::Index) -> Option<usize> {
@@ -97,7 +162,8 @@ impl Model {
     fn step(&mut self, step: Step) {
         match step {
             Step::Take { size, owned } => self.take(size, owned),
-            Step::Give { pick } => _ = self.give(pick),
+            Step::Give { pick, elsewhere: false } => _ = self.give(pick),
+            Step::Give { pick, elsewhere: true } => self.give_elsewhere(pick),
             Step::GiveTwice { pick } => {
                 if let Some(raw) = self.give(pick) {
                     self.pool.free(raw).expect_err("free already");
@@ -115,7 +181,9 @@ impl Model {
                 }
             }
             Step::Trim => {
-                self.pool.trim();
+                if self.mistake != Some(Mistake::ForgetTrim) {
+                    self.pool.trim();
+                }
                 assert_eq!(self.pool.stats().idle_bytes, 0);
             }
             Step::Reap => _ = self.pool.reap(),
@@ -130,25 +198,52 @@ impl Model {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_pool_agrees_with_the_model(
-        alignment in prop_oneof![Just(512_usize), Just(4096), Just(64 << 10), Just(2 << 20)],
-        keep in prop_oneof![Just(0_usize), Just(2 << 20), Just(usize::MAX)],
-        steps in prop::collection::vec(step(), 1..150),
-    ) {
+fn play(cases: u32, mistake: Option<Mistake>) -> Result<(), TestError<impl std::fmt::Debug>> {
+    let alignment = prop_oneof![Just(512_usize), Just(4096), Just(64 << 10), Just(2 << 20)];
+    let keep = prop_oneof![Just(0_usize), Just(2 << 20), Just(usize::MAX)];
+    let steps = prop::collection::vec(step(), 1..150);
+    // A mistake is not made smaller: each attempt would tell of a panic.
+    let max_shrink_iters = if mistake.is_some() { 0 } else { 1000 };
+    // `PROPTEST_CASES` asks for more or fewer.
+    let asked_for = |_| Config::default().cases;
+    let cases = std::env::var("PROPTEST_CASES").map_or(cases, asked_for);
+    let config = Config { cases, failure_persistence: None, max_shrink_iters, ..Config::default() };
+    TestRunner::new(config).run(&(alignment, keep, steps), |(alignment, keep, steps)| {
+        // Memory that is written to by mistake must still be there.
+        let keep = if mistake == Some(Mistake::Scribble) { usize::MAX } else { keep };
         let options = PoolOptions::new().alignment(alignment).keep_free_bytes(keep);
         let pool = Pool::new(options).expect("a pool");
-        let mut model = Model { pool, alignment, held: BTreeMap::new(), marks: 0 };
-        steps.into_iter().for_each(|step| model.step(step));
+        let mut model = Model::new(pool, alignment, mistake);
+        let is_safe = |step: &Step| {
+            mistake != Some(Mistake::Scribble) || !matches!(step, Step::Trim | Step::Reap)
+        };
+        steps.into_iter().filter(is_safe).for_each(|step| model.step(step));
         while let Some(&address) = model.held.keys().next() {
             model.give_at(address);
         }
-        model.pool.trim();
+        if mistake == Some(Mistake::Scribble) {
+            return Ok(());
+        }
+        model.step(Step::Trim);
         let stats = model.pool.stats();
-        prop_assert_eq!((stats.allocated_buffers, stats.allocated_bytes, stats.requested_bytes), (0, 0, 0));
+        let in_use = (stats.allocated_buffers, stats.allocated_bytes, stats.requested_bytes);
+        prop_assert_eq!(in_use, (0, 0, 0));
         prop_assert_eq!((stats.committed_bytes, stats.slabs, stats.cached_bytes), (0, 0, 0));
+        Ok(())
+    })
+}
+
+#[test]
+fn the_pool_agrees_with_the_model() {
+    if let Err(error) = play(64, None) {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn every_mistake_is_noticed() {
+    for mistake in MISTAKES {
+        let played = play(64, Some(mistake));
+        assert!(matches!(played, Err(TestError::Fail(..))), "{mistake:?} went unnoticed");
     }
 }

@@ -362,6 +362,9 @@ impl Game {
 }
 
 fn play(cases: u32, mistake: Option<Mistake>) -> Result<(), TestError<Vec<Step>>> {
+    // `PROPTEST_CASES` asks for more or fewer.
+    let asked_for = |_| Config::default().cases;
+    let cases = std::env::var("PROPTEST_CASES").map_or(cases, asked_for);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     TestRunner::new(config).run(&vec(step(), 1..80), |steps| {
         let mut game = Game::new(mistake);

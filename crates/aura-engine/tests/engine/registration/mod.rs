@@ -82,8 +82,12 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Why a game was lost, if it was.
 fn play(cases: u32, mistake: Option<Mistake>) -> Option<impl fmt::Display> {
-    let config =
-        Config { cases, failure_persistence: None, max_shrink_iters: 500, ..Config::default() };
+    // `PROPTEST_CASES` asks for more or fewer.
+    let asked_for = |_| Config::default().cases;
+    let cases = std::env::var("PROPTEST_CASES").map_or(cases, asked_for);
+    // What a mistake leads to need not be made smaller.
+    let max_shrink_iters = if mistake.is_some() { 0 } else { 500 };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters, ..Config::default() };
     let played = TestRunner::new(config).run(&vec(step(), 1..40), |steps| {
         let mut game = Game::new(mistake);
         steps.into_iter().try_for_each(|step| game.step(step))?;
