@@ -41,10 +41,12 @@ enum Command {
     /// Play the controller and its rivals against simulated devices; --list names the scenarios
     #[command(disable_help_flag = true)]
     Sim(delegate::Arguments),
-    /// Run every check and test; --quick for the short round
+    /// Run every check and test; --quick for the short round, --long for the nightly one
     Test(test::Arguments),
     /// Run tests as `cargo test` does, but each in a process of its own, with a time limit
     RunTests(test::each::Arguments),
+    /// Look for complaints in the kernel's log
+    KernelLog(test::kernel_log::Arguments),
     /// Try the C library out: `library check`, `test`, `examples`, `consumers`, `abi`
     Library(library::Library),
     /// Build the C library and install it with everything a C program needs
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         Some(Command::Sim(arguments)) => sim::run(&arguments),
         Some(Command::Test(arguments)) => test::run(&arguments),
         Some(Command::RunTests(arguments)) => test::each::run(&arguments),
+        Some(Command::KernelLog(arguments)) => test::kernel_log::run(&arguments),
         Some(Command::Library(library)) => library::run(&library),
         Some(Command::Install(arguments)) => library::install::install(&arguments),
         Some(Command::Uninstall(arguments)) => library::install::uninstall(&arguments),

@@ -6,10 +6,12 @@
 //! | `child` | running one, with a time limit for it and all it starts |
 //! | `tally` | reading counts and skips from what it printed |
 //! | `each` | running tests, each in a process of its own |
+//! | `kernel_log` | what the kernel complained of meanwhile |
 //! | `report` | telling, on the terminal and as JSON |
 
 mod child;
 pub(crate) mod each;
+pub(crate) mod kernel_log;
 mod plan;
 mod report;
 mod tally;
@@ -26,12 +28,33 @@ use report::{Report, StepReport};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// Only formatting, clippy, tidy and `cargo test --workspace`
-    #[arg(long)]
+    /// Only formatting, clippy, tidy and the tests of the workspace
+    #[arg(long, conflicts_with = "long")]
     quick: bool,
+    /// What takes too long for every day, too: the other libraries of `bench peers`, more of everything
+    #[arg(long)]
+    long: bool,
     /// Write the verdicts to a file as well
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+/// How much is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    Quick,
+    Usual,
+    Long,
+}
+
+impl Arguments {
+    fn extent(&self) -> Extent {
+        match (self.quick, self.long) {
+            (true, _) => Extent::Quick,
+            (false, true) => Extent::Long,
+            (false, false) => Extent::Usual,
+        }
+    }
 }
 
 /// What a shell reports for a command that was interrupted.
@@ -47,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     std::fs::create_dir_all(&logs)?;
 
     let mut report = Report::begin();
-    let mut steps = plan::first(&metadata, arguments.quick);
+    let mut steps = plan::first(&metadata, arguments.extent());
     let mut number = 0;
     while !steps.is_empty() {
         let step = steps.remove(0);

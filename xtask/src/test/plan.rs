@@ -1,8 +1,9 @@
 //! Which steps there are.
 //!
 //! All share one target folder and, where possible, one set of features, so that little is compiled
-//! twice. Tests run once, with all features; that each crate stands alone, with those it has by
-//! default, is checked without running them again.
+//! twice: compiling is most of what a run takes. Tests run once, with all features; that each crate
+//! stands alone, with those it has by default, is checked without running them again. What compiles
+//! the most for the least is left to `--long`, loudly.
 
 use std::fs;
 use std::io;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use cargo_metadata::{Message, Metadata, Package};
 
+use super::{Extent, kernel_log};
 use crate::delegate::PEERS;
 use crate::{cargo, lint};
 
@@ -57,6 +59,10 @@ impl Step {
             .current_dir(&self.folder);
         // The output goes to a log, where colours are noise; rustfmt heeds nothing but TERM.
         command.env("CARGO_TERM_COLOR", "never").env("TERM", "dumb");
+        if std::env::var_os("CI").is_some() {
+            // What is compiled once need not be prepared for being compiled again.
+            command.env("CARGO_INCREMENTAL", "0");
+        }
         command
     }
 
@@ -78,7 +84,9 @@ impl Step {
 }
 
 /// The steps known from the start.
-pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
+pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
+    let quick = extent == Extent::Quick;
+    let kernel_log = kernel_log_from_now_on();
     let mut steps = vec![
         Step {
             unavailable: no_rustfmt,
@@ -86,9 +94,9 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
         },
         Step { unavailable: no_clippy, ..Step::cargo("clippy", lint::CLIPPY.iter().copied()) },
         Step::cargo("tidy", ["xtask", "tidy"]),
-        // The controller's gates: a few runs here, all thirty in a step of their own.
         Step {
-            variables: &[("AIMD_SEEDS", "3")],
+            // The controller's gates play every scenario thirty times, or three times.
+            variables: if quick { &[("AIMD_SEEDS", "3")] } else { &[] },
             ..tests("tests", &["--workspace", "--all-features"])
         },
         Step::cargo("bindings of aura.h", ["xtask", "codegen", "--check"]),
@@ -96,6 +104,7 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
         Step { unavailable: no_cpp_compiler, ..library("cpp-test", quick) },
     ];
     if quick {
+        steps.push(kernel_log);
         return steps;
     }
     let others =
@@ -104,8 +113,6 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
     let others = ["cpp-check", "cpp-examples"].map(|what| library(what, false));
     steps.extend(others.map(|step| Step { unavailable: no_cpp_compiler, ..step }));
     let packages = metadata.workspace_packages();
-    let gates = ["--package", "aura-aimd", "--package", "aura-sim", "--all-features", "--tests"];
-    steps.push(tests("gates of the controller", &gates));
     for package in packages.iter().filter(|package| stands_alone(package)) {
         let name = package.name.as_str();
         let check = ["check", "--quiet", "--package", name, "--all-targets"];
@@ -120,11 +127,13 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
         "tests of aura-engine, optimised",
         ["test", "--release", "--package", "aura-engine", "--", "--show-output"],
     ));
-    steps.push(Step {
-        variables: SANITIZED,
-        unavailable: no_sanitizer,
-        ..Step::cargo("tests of futures under AddressSanitizer", FUTURES_SANITIZED)
-    });
+    for (name, variables, which) in [
+        ("tests under AddressSanitizer", SANITIZED, TESTS_SANITIZED),
+        ("unit tests under LeakSanitizer, too", SANITIZED_FOR_LEAKS, TESTS_FOR_LEAKS),
+    ] {
+        let arguments = ["test"].into_iter().chain(which.split_whitespace()).chain(IN_ASAN);
+        steps.push(Step { variables, unavailable: no_sanitizer, ..Step::cargo(name, arguments) });
+    }
     steps.push(Step {
         builds_examples: true,
         ..Step::cargo(
@@ -153,9 +162,9 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
         ..Step::cargo("clippy of bench peers", lint::CLIPPY_PEERS.iter().copied())
     });
     let tests = ["test", "--release", "--manifest-path", PEERS, "--", "--show-output"];
-    steps.push(Step::cargo("tests of bench peers", tests));
+    steps.push(only_if_long(extent, Step::cargo("tests of bench peers", tests)));
     let peers = ["xtask", "bench", "peers", "--seconds", "0.1", "--rounds", "1", "--size", "32MiB"];
-    steps.push(Step::cargo("bench peers, short", peers)); // Builds it, too.
+    steps.push(only_if_long(extent, Step::cargo("bench peers, short", peers))); // Builds it, too.
     let adaptive = ["xtask", "bench", "adaptive", "--only", "steady", "--seconds", "1"];
     let adaptive = [&adaptive[..], &["--rounds", "1", "--size", "64MiB"]].concat();
     steps.push(short("bench adaptive, short", &adaptive));
@@ -164,34 +173,56 @@ pub(super) fn first(metadata: &Metadata, quick: bool) -> Vec<Step> {
     steps.push(Step { unavailable: no_fio, ..short("bench fio, short", &fio) });
     let sim = ["xtask", "sim", "--scenario", "1-shared-queue", "--seeds", "1"];
     steps.push(short("sim, short", &sim));
+    steps.push(kernel_log);
     steps
 }
 
+/// What the kernel complains of until this step's turn, which is the last one.
+fn kernel_log_from_now_on() -> Step {
+    let since = kernel_log::position().unwrap_or(0).to_string();
+    Step {
+        unavailable: || kernel_log::position().err(),
+        ..Step::cargo("kernel log", ["xtask", "kernel-log", "--since", &since])
+    }
+}
+
+fn only_if_long(extent: Extent, step: Step) -> Step {
+    let left_out = || Some("compiles for minutes: cargo xtask test --long runs it".into());
+    if extent == Extent::Long { step } else { Step { unavailable: left_out, ..step } }
+}
+
 /// The stable compiler has the sanitizer, but keeps it for those who say that they know. Memory that
-/// futures were forgotten with on purpose is no leak; freed memory is kept for a while only, because
-/// the tests watch what is resident.
+/// tests forget on purpose is no leak; freed memory is kept for a while only, because the tests watch
+/// what is resident.
 const SANITIZED: &[(&str, &str)] = &[
     ("RUSTC_BOOTSTRAP", "1"),
     ("RUSTFLAGS", "-Zsanitizer=address"),
     ("ASAN_OPTIONS", "detect_leaks=0:quarantine_size_mb=4:thread_local_quarantine_size_kb=64"),
 ];
-const FUTURES_SANITIZED: [&str; 10] = [
-    "test",
-    "--package",
-    "aura",
+/// For programs whose tests forget nothing.
+const SANITIZED_FOR_LEAKS: &[(&str, &str)] = &[
+    ("RUSTC_BOOTSTRAP", "1"),
+    ("RUSTFLAGS", "-Zsanitizer=address"),
+    ("ASAN_OPTIONS", "detect_leaks=1"),
+];
+const TESTS_SANITIZED: &str = "--package aura --package aura-engine --package aura-bufpool \
+    --test futures --test engine --test it";
+const TESTS_FOR_LEAKS: &str =
+    "--package aura-engine --package aura-bufpool --package aura-ffi --lib";
+const IN_ASAN: [&str; 8] = [
     "--all-features",
-    "--test",
-    "futures",
+    "--no-fail-fast",
     "--target",
     "x86_64-unknown-linux-gnu",
     "--target-dir",
     "target/asan",
+    "--",
+    "--show-output",
 ];
 
-/// Runs tests, all of them even if some fail. What passing tests print is shown: it may be a skip.
+/// Runs tests, all of them even if some fail.
 fn tests(name: &str, which: &[&str]) -> Step {
-    let arguments = ["test"].iter().chain(which).chain(&["--no-fail-fast", "--", "--show-output"]);
-    Step::cargo(name, arguments.copied())
+    Step::cargo(name, ["xtask", "run-tests", "--"].iter().chain(which).copied())
 }
 
 /// The C library, tried out.
