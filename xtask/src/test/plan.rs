@@ -97,7 +97,7 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
         Step {
             // The controller's gates play every scenario thirty times, or three times.
             variables: if quick { &[("AIMD_SEEDS", "3")] } else { &[] },
-            ..tests("tests", &["--workspace", "--all-features"])
+            ..Step::cargo("tests", ["xtask", "run-tests", "--", "--workspace", "--all-features"])
         },
         Step::cargo("bindings of aura.h", ["xtask", "codegen", "--check"]),
         Step { unavailable: no_c_compiler, ..library("test", quick) },
@@ -219,11 +219,6 @@ const IN_ASAN: [&str; 8] = [
     "--",
     "--show-output",
 ];
-
-/// Runs tests, all of them even if some fail.
-fn tests(name: &str, which: &[&str]) -> Step {
-    Step::cargo(name, ["xtask", "run-tests", "--"].iter().chain(which).copied())
-}
 
 /// The C library, tried out.
 fn library(what: &str, quick: bool) -> Step {
