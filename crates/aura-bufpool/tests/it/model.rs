@@ -147,7 +147,7 @@ impl Model {
             return;
         };
         let pool = self.pool.clone();
-        let giving = thread::spawn(move || match { held } {
+        let giving = thread::spawn(move || match held {
             Held::Raw(raw) => pool.free(raw).expect("in use"),
             Held::Owned(buffer) => assert_eq!(buffer.len(), size),
         });
