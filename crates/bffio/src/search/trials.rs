@@ -19,12 +19,15 @@ const MARGIN: f64 = 0.75;
 const UNCLEAR: std::ops::Range<f64> = 0.3..2.0;
 /// From one depth to the next.
 const STEP: f64 = 1.4;
+/// The same upwards, while a step still brings so much throughput: the search began far too low.
+const LONG_STEP: f64 = 2.0;
+const LARGE_GAIN: f64 = 1.2;
 /// Depths closer than this are not told apart.
 const CLOSE: f64 = 1.2;
 /// The smallest depth with this share of the best throughput is as good as the best.
 const ENOUGH: f64 = 0.98;
 /// More depths are not tried.
-const TRIALS_MAX: usize = 7;
+const TRIALS_MAX: usize = 9;
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -127,7 +130,9 @@ impl Trials {
                 if best.ios_per_s * ENOUGH < before {
                     return None;
                 }
-                (f64::from(best.depth) * STEP).ceil().min(f64::from(self.depth_max))
+                let gains = before > 0.0 && best.ios_per_s > before * LARGE_GAIN;
+                let step = if gains { LONG_STEP } else { STEP };
+                (f64::from(best.depth) * step).ceil().min(f64::from(self.depth_max))
             }
             (Some(best), Some(missing)) if f64::from(missing) > f64::from(best.depth) * CLOSE => {
                 (f64::from(best.depth) * f64::from(missing)).sqrt().round()
@@ -174,10 +179,10 @@ mod tests {
 
     #[test]
     fn the_largest_depth_that_keeps_the_target_is_found_from_wherever_the_search_begins() {
-        for begin in [8, 20, 30, 40, 60, 100] {
+        for begin in [1, 3, 8, 20, 30, 40, 60, 100] {
             let (depth, keeps, looks) = answer(begin, 256, 32);
             assert!(keeps && (26..=32).contains(&depth), "from {begin}: {depth}");
-            assert!(looks <= 7 * 5, "from {begin}: {looks} looks");
+            assert!(looks <= TRIALS_MAX * 5, "from {begin}: {looks} looks");
         }
     }
 
