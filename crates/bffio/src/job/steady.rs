@@ -105,7 +105,7 @@ mod tests {
         let rates = [31_507.0, 23_390.0, 24_406.0];
         let (value, is_steady) = criterion(false, 50.0, true).judge(&rates);
         assert!((value - 19.189_690).abs() < 0.005 && is_steady, "{value}");
-        assert_eq!(criterion(false, 5072.0, false).judge(&rates).1, false);
+        assert!(!criterion(false, 5072.0, false).judge(&rates).1);
         let rising = [100.0, 110.0, 120.0, 130.0];
         assert_eq!(criterion(true, 10.5, false).judge(&rising), (10.0, true));
         let (percent, is_steady) = criterion(true, 5.0, true).judge(&rising);
