@@ -35,23 +35,29 @@ int main(void) {
 }
 ";
 
-/// The same for C++, with a coroutine.
+/// The same for C++, with a coroutine, which may be another shared object's.
 const PROGRAM_CPP: &str = "\
 #include <aura.hpp>
 #include <cstring>
 
-static aura::Task<bool> is_elf(aura::Engine &engine) {
+#ifdef WITHOUT_TASK
+aura::Task<bool> is_elf(aura::Engine &engine);
+#else
+[[gnu::visibility(\"default\")]] aura::Task<bool> is_elf(aura::Engine &engine) {
   const int fd = co_await engine.async_openat(AT_FDCWD, \"/proc/self/exe\", O_RDONLY, 0);
   char magic[4] = {};
   const ssize_t bytes = co_await engine.async_read(fd, magic, sizeof magic, 0);
   co_await engine.async_close(fd);
   co_return bytes == 4 && std::memcmp(magic, \"\\177ELF\", 4) == 0;
 }
+#endif
 
+#ifndef WITHOUT_MAIN
 int main() {
   aura::Engine engine;
   return aura::sync_wait(engine, is_elf(engine)) && aura::version_int() == AURA_VERSION ? 0 : 2;
 }
+#endif
 ";
 
 /// Uses each target; `AURA_FROM_SOURCE` decides where they come from.
@@ -94,6 +100,8 @@ pub(super) fn run_all(bench: &Bench, verdicts: &mut Verdicts) -> Result<(), Fail
         verdicts.add(&format!("find_package, {where_}"), find_package(&project, prefix));
     }
     verdicts.add("add_subdirectory", add_subdirectory(&project));
+    let name = "C++, a task of a shared object with hidden names, without exceptions and RTTI";
+    verdicts.add(name, hidden(&project, &bench.prefix));
     verdicts.add("an exception ends the process", throws(&project, &bench.prefix));
     verdicts.add("the library is unloaded and loaded again", reload(&project, &bench.prefix));
     verdicts.add("the reference's link line", reference_line(&project, &bench.prefix));
@@ -129,6 +137,26 @@ fn pkg_config(project: &Path, prefix: &Path, compile: Compile, is_static: bool) 
         .arg("-o")
         .arg(&program))?;
     run(Command::new(&program).env("LD_LIBRARY_PATH", prefix.join("lib")))?;
+    Ok(Verdict::Passed)
+}
+
+/// Both sides have the headers' functions for themselves, and tasks go from one to the other.
+fn hidden(project: &Path, prefix: &Path) -> Case {
+    let (compiler, flags, source) = CPP;
+    if let Err(reason) = program(compiler, compiler) {
+        return Ok(Verdict::Skipped(reason));
+    }
+    let (lib, plugin, main) = (prefix.join("lib"), project.join("plugin.so"), project.join("main"));
+    let compile = |own: &[&str], to: &Path| {
+        let mut compile = Command::new(compiler);
+        compile.args(STRICT).args(flags).args(own).arg(project.join(source)).arg("-o").arg(to);
+        compile.arg("-I").arg(prefix.join("include")).arg("-L").arg(&lib).arg("-laura");
+        compile
+    };
+    let alone = ["-fvisibility=hidden", "-fno-exceptions", "-fno-rtti"];
+    run(compile(&["-shared", "-fPIC", "-DWITHOUT_MAIN"], &plugin).args(alone))?;
+    run(compile(&["-DWITHOUT_TASK", "-fvisibility=hidden"], &main).arg(&plugin))?;
+    run(Command::new(&main).env("LD_LIBRARY_PATH", &lib))?;
     Ok(Verdict::Passed)
 }
 

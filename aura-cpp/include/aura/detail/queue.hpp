@@ -15,8 +15,8 @@
 
 namespace aura::detail {
 
-/// The engine whose completions this thread is processing.
-inline constinit thread_local aura_engine_t *processing = nullptr;
+/// The engine whose completions this thread is processing; one for all shared objects, also where names are hidden.
+[[gnu::visibility("default")]] inline constinit thread_local aura_engine_t *processing = nullptr;
 
 /// Marks the time of a callback.
 class Processing {
