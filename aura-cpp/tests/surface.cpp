@@ -25,8 +25,30 @@ static_assert(std::same_as<Task<>, Task<void>>);
 static_assert(std::same_as<detail::awaited_t<IoAwaitable>, ssize_t> && std::same_as<detail::awaited_t<OpenatAwaitable>, int>);
 static_assert(std::is_void_v<detail::awaited_t<FsyncAwaitable>> && std::is_void_v<detail::awaited_t<MetadataAwaitable>>);
 static_assert(std::is_void_v<detail::awaited_t<StatxAwaitable>>);
-// Descriptions move, operations do not: what libraries of senders expect.
-static_assert(std::move_constructible<IoAwaitable>);
+
+namespace {
+
+/// The coroutine in which a library of senders (stdexec, libunifex) wraps an awaitable: its promise is none of ours.
+struct ForeignPromise {
+  std::suspend_never initial_suspend() noexcept;
+  std::suspend_always final_suspend() noexcept;
+};
+
+/// What such a library asks of an awaitable before it takes it for a sender: a description that can be moved, and
+/// that makes, as an rvalue, an operation which need not be movable, for a coroutine of any promise.
+template <typename A>
+concept SenderReady = std::move_constructible<A> && std::is_nothrow_move_constructible_v<A> &&
+                      requires(A awaitable, std::coroutine_handle<ForeignPromise> waiting) {
+                        { std::move(awaitable).operator co_await().await_ready() } noexcept -> std::same_as<bool>;
+                        { std::move(awaitable).operator co_await().await_suspend(waiting) } noexcept -> std::same_as<bool>;
+                        std::move(awaitable).operator co_await().await_resume();
+                      };
+
+} // namespace
+
+static_assert(SenderReady<IoAwaitable> && SenderReady<VectoredAwaitable> && SenderReady<FsyncAwaitable>);
+static_assert(SenderReady<OpenatAwaitable> && SenderReady<StatxAwaitable> && SenderReady<MetadataAwaitable>);
+static_assert(SenderReady<TryAwaitable<op::Io>> && SenderReady<TryAwaitable<op::Sync>>);
 static_assert(!std::move_constructible<decltype(std::declval<IoAwaitable>().operator co_await())>);
 
 TEST_CASE("an error says what was attempted and what it means") {
