@@ -156,6 +156,29 @@ TEST_CASE("coroutines go to other threads and back" * doctest::test_suite("threa
   threads[0].join();
 }
 
+TEST_CASE("a coroutine comes back to the thread that processes completions" * doctest::test_suite("threads")) {
+  Engine engine(small().single_thread());
+  const Fd file(scratch_file(64));
+  std::vector<std::thread> threads;
+  auto executor = [&threads](std::coroutine_handle<> f) { threads.emplace_back(f); };
+  const auto where = sync_wait(engine, [](Engine &io, int fd, auto &there) -> Task<std::thread::id> {
+    CHECK(co_await value_at(io, fd, 3) == 3);
+    co_await resume_on(there);
+    char byte = 0;
+    const auto refused = co_await io.try_read(fd, &byte, 1, 0);
+    CHECK(refused.code() == EINVAL); // The engine is the other thread's.
+    co_await resume_on(io);
+    CHECK(co_await value_at(io, fd, 5) == 5);
+    co_return std::this_thread::get_id();
+  }(engine, file, executor));
+  CHECK(where == std::this_thread::get_id());
+  threads.at(0).join();
+  Engine moved(std::move(engine));
+  auto lost = [](Engine &io) -> Task<> { co_await resume_on(io); }(engine); // NOLINT
+  lost.resume();
+  CHECK(thrown([&] { lost.get(); }) == EINVAL);
+}
+
 TEST_CASE("sync_wait with a poller elsewhere, and where it cannot be" * doctest::test_suite("threads")) {
   Engine engine(small());
   const Fd file(scratch_file(64));
