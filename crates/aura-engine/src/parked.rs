@@ -20,6 +20,7 @@ use crate::backend::Backend;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::{Handle, Label, SlotName};
+use crate::lock::Guard;
 use crate::ring::{PushEnd, add};
 use crate::slot::{REGISTERED_BUFFER, Slot};
 
@@ -91,6 +92,21 @@ impl<B: Backend> Engine<B> {
             }
         }
         Ok(false)
+    }
+
+    /// Locks a ring for operations that may have to wait in its queue. The first to wait looks whether
+    /// other rings have something to spare: a ring that has lent its whole share may have nothing in
+    /// flight, and then no completion would ever bring the poller to its queue.
+    #[inline]
+    pub(crate) fn lock_to_place(&self, index: usize) -> Guard<'_, PushEnd> {
+        let ring = &self.rings[index];
+        let end = ring.lock();
+        if ring.has_permit() || !end.parked.is_empty() {
+            return end;
+        }
+        drop(end);
+        self.borrow_share(index);
+        ring.lock()
     }
 
     /// Appends an occupied slot to the ring's queue.

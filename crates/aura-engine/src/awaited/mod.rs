@@ -223,7 +223,7 @@ impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
         let Some(engine) = ready.first().map(|this| this.engine) else { return };
         engine.note_awaited();
         let index = engine.choose_ring();
-        let mut end = engine.rings[index].lock();
+        let mut end = engine.lock_to_place(index);
         for this in ready.iter().filter(|this| std::ptr::eq(engine, this.engine)) {
             let _ = this.place(index, &mut end);
         }
@@ -253,13 +253,7 @@ impl<'e, C: Cargo, B: Backend> Awaited<'e, C, B> {
         engine.note_awaited();
         self.set_waker(waker.clone());
         let index = engine.choose_ring();
-        let mut end = engine.rings[index].lock();
-        if !engine.rings[index].has_permit() && end.parked.is_empty() {
-            // The first to wait looks whether other rings have something to spare.
-            drop(end);
-            engine.borrow_share(index);
-            end = engine.rings[index].lock();
-        }
+        let mut end = engine.lock_to_place(index);
         let mut placed = self.place(index, &mut end);
         if matches!(placed, Err(Refusal::NoRoom)) && !self.may_wait {
             drop(end);
