@@ -8,7 +8,7 @@ use super::Finding;
 const LEAVES: [&str; 5] =
     ["aura-histogram", "aura-aimd", "aura-bufpool", "aura-ring", "aura-metrics"];
 /// Nobody may depend on these: they are commands and tests, not libraries.
-const TOPS: [&str; 4] = ["xtask", "aura-codegen", "aura-tests", "aura-bench"];
+const TOPS: [&str; 5] = ["xtask", "aura-codegen", "aura-tests", "aura-bench", "aura-stress"];
 
 /// A dependency of one workspace package on another, of any kind (tests and build scripts too).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +67,7 @@ fn may_know(package: &str) -> Option<&'static [&'static str]> {
         "aura-top" => &["aura-metrics"], // It knows a page of metrics, not the process behind it.
         "aura-ffi" => &["aura-engine"], // A surface of its own: `aura` has no user data, and no names.
         "bffio" => &["aura"],           // On the public interface, as any program.
+        "aura-stress" => &["aura", "aura-ffi"], // What users call, in Rust and in C.
         "aura-sys" => &[],              // It links a library that is installed.
         "aura-tests" | "aura-bench" => &[
             "aura",
