@@ -1,4 +1,4 @@
-//! `cargo xtask demo` and `cargo xtask bench`: build the program in release mode, then become it.
+//! `cargo xtask demo`, `bench`, `soak`, `fuzz` and others: build the program in release mode, then become it.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -74,6 +74,41 @@ pub(crate) fn bffio(arguments: &Arguments) -> Outcome {
     cargo.arg("run").arg("--manifest-path").arg(cargo::workspace_root().join("Cargo.toml"));
     cargo.args(["--quiet", "--release", "--package", "bffio", "--"]).args(&arguments.passed_on);
     cargo::exec(&mut cargo)
+}
+
+pub(crate) fn soak(arguments: &Arguments) -> Outcome {
+    cargo::exec(&mut stress("soak", &arguments.passed_on))
+}
+
+/// What `fuzz` is built with, if it is asked to find misuse of memory as well; and where, because all is built
+/// once more. Leaks are not looked for: a child ends in the middle of a case.
+const SANITIZER: &str = "--sanitizer";
+const SANITIZED: [(&str, &str); 3] = [
+    ("RUSTC_BOOTSTRAP", "1"),
+    ("RUSTFLAGS", "-Zsanitizer=address"),
+    ("ASAN_OPTIONS", "detect_leaks=0"),
+];
+
+pub(crate) fn fuzz(arguments: &Arguments) -> Outcome {
+    let (sanitizer, others): (Vec<OsString>, Vec<OsString>) =
+        arguments.passed_on.iter().cloned().partition(|argument| argument == SANITIZER);
+    if sanitizer.is_empty() {
+        return cargo::exec(&mut stress("fuzz", &others));
+    }
+    let mut cargo = cargo::cargo_here();
+    cargo.arg("run").arg("--manifest-path").arg(cargo::workspace_root().join("Cargo.toml"));
+    cargo.args(["--quiet", "--package", "aura-stress", "--bin", "fuzz"]);
+    cargo.args(["--target", "x86_64-unknown-linux-gnu", "--target-dir"]);
+    cargo.arg(cargo::workspace_root().join("target/asan")).arg("--").args(others);
+    cargo::exec(cargo.envs(SANITIZED))
+}
+
+fn stress(program: &str, arguments: &[OsString]) -> Command {
+    let mut cargo = cargo::cargo_here();
+    cargo.arg("run").arg("--manifest-path").arg(cargo::workspace_root().join("Cargo.toml"));
+    cargo.args(["--quiet", "--release", "--package", "aura-stress", "--bin", program, "--"]);
+    cargo.args(arguments);
+    cargo
 }
 
 pub(crate) fn codegen(arguments: &Arguments) -> Outcome {

@@ -4,8 +4,10 @@
 //! commands (demo, benchmarks) live in the `aura-bench` package, which is built with optimisation;
 //! this binary only starts them, so that it stays quick to build.
 
+mod api;
 mod cargo;
 mod delegate;
+mod deny;
 mod library;
 mod lint;
 mod sim;
@@ -56,6 +58,17 @@ enum Command {
     /// Generate the Rust view of aura.h, which is committed; --check to only compare
     #[command(disable_help_flag = true)]
     Codegen(delegate::Arguments),
+    /// Run operations with faults and thread churn, and see that nothing is lost and nothing grows:
+    /// `cargo xtask soak --ops 1e8`
+    #[command(disable_help_flag = true)]
+    Soak(delegate::Arguments),
+    /// Call the C interface at random, and check every answer; --replay SEED to see a case again
+    #[command(disable_help_flag = true)]
+    Fuzz(delegate::Arguments),
+    /// Compare what users can name (Rust, libaura.so) with what is committed; --bless to commit it anew
+    Api(api::Arguments),
+    /// Check licences and sources of all dependencies (deny.toml)
+    Deny,
     /// Check layering, file headers and house rules that the compiler does not know
     Tidy,
     /// Run clippy on everything, warnings being errors
@@ -80,6 +93,10 @@ fn main() -> ExitCode {
         Some(Command::Install(arguments)) => library::install::install(&arguments),
         Some(Command::Uninstall(arguments)) => library::install::uninstall(&arguments),
         Some(Command::Codegen(arguments)) => delegate::codegen(&arguments),
+        Some(Command::Soak(arguments)) => delegate::soak(&arguments),
+        Some(Command::Fuzz(arguments)) => delegate::fuzz(&arguments),
+        Some(Command::Api(arguments)) => api::run(&arguments),
+        Some(Command::Deny) => deny::run(),
         Some(Command::Tidy) => tidy::run(),
         Some(Command::Lint) => lint::lint(),
         Some(Command::Fmt(arguments)) => lint::fmt(&arguments),

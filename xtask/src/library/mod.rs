@@ -25,6 +25,7 @@ mod verdicts;
 use clap::{Args, Subcommand};
 
 use crate::{Outcome, cargo};
+pub(crate) use build::{build, target_folder};
 use suite::Bench;
 use verdicts::Verdicts;
 
