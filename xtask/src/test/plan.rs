@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use cargo_metadata::{Message, Metadata, Package};
 
-use super::{Extent, kernel_log};
+use super::{Extent, gates, kernel_log};
 use crate::delegate::PEERS;
 use crate::{cargo, lint};
 
@@ -38,7 +38,10 @@ pub(super) struct Step {
 }
 
 impl Step {
-    fn cargo<A: Into<String>>(name: &str, arguments: impl IntoIterator<Item = A>) -> Self {
+    pub(super) fn cargo<A: Into<String>>(
+        name: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
         Self {
             name: name.into(),
             program: cargo::cargo().get_program().into(),
@@ -173,6 +176,7 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
     steps.push(Step { unavailable: no_fio, ..short("bench fio, short", &fio) });
     let sim = ["xtask", "sim", "--scenario", "1-shared-queue", "--seeds", "1"];
     steps.push(short("sim, short", &sim));
+    steps.extend(gates::usual());
     steps.push(kernel_log);
     steps
 }
