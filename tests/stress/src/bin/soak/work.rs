@@ -229,6 +229,10 @@ impl Work {
             (Task::Fail(failing), Err(error)) => {
                 (error.errno() == failing.errno).then_some(Came::Failed)
             }
+            // The table of files was taken away and came back while it was being submitted.
+            (Task::ReadPlace(..), Err(error)) => {
+                (error.errno() == libc::EBADF).then_some(Came::Failed)
+            }
             (Task::ReadNothing, Ok(0)) => Some(Came::Short),
             (Task::ReadTail, Ok(TAIL_BYTES)) => {
                 self.holds(site.tail(), TAIL_BYTES).then_some(Came::Short)
