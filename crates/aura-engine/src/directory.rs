@@ -49,6 +49,17 @@ pub(crate) fn enter<B: Backend>(mut engine: Engine<B>) -> Result<Arc<Engine<B>>>
     Ok(engine)
 }
 
+/// An engine is gone. Its number rests, and its entry goes: as long as that is there, the engine's own memory
+/// is kept.
+pub(crate) fn leave(id: u16) {
+    let mut directory = DIRECTORY.write().unwrap_or_else(PoisonError::into_inner);
+    let entry = directory.engines.get_mut(usize::from(id));
+    // Its number may be another's by now, if its end took that long.
+    if let Some(entry) = entry.filter(|entry| entry.strong_count() == 0) {
+        *entry = Weak::<Engine>::new();
+    }
+}
+
 fn ask<T>(engine: u16, question: impl FnOnce(&dyn Answers) -> T) -> Option<T> {
     let engine = {
         let directory = DIRECTORY.read().unwrap_or_else(PoisonError::into_inner);

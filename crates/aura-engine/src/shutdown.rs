@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
+use crate::directory;
 use crate::engine::Engine;
 use crate::handle::SlotName;
 use crate::log::say;
@@ -111,6 +112,7 @@ impl<B: Backend> Drop for Engine<B> {
             self.rings.iter_mut().for_each(|ring| ring.slots.abandon());
             return;
         }
+        directory::leave(self.id);
         if self.settle() == 0 {
             return;
         }
