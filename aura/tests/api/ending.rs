@@ -2,8 +2,10 @@
 //! the kernel.
 
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
+
+use aura::Engine;
 
 use crate::common::{LONG, Outcomes, engine_of, file_with, small_engine, within};
 
@@ -71,6 +73,28 @@ fn an_engine_at_its_end_takes_no_more_operations() {
         .unwrap();
     drop(Arc::into_inner(engine).expect("the only one"));
     assert_eq!(outcomes.count(), 0, "the engine could not be reached any more");
+}
+
+#[test]
+fn an_engine_dropped_in_a_callback_of_its_own_delivers_the_rest() {
+    let engine = small_engine();
+    let poller = engine.start_poller().unwrap();
+    let outcomes = Outcomes::default();
+    let (hand_over, engines) = mpsc::channel::<Engine>();
+    let (sender, dropped) = mpsc::channel();
+    engine
+        .nop(move |_| {
+            drop(engines.recv().unwrap());
+            sender.send(()).unwrap();
+        })
+        .unwrap();
+    for _ in 0..20 {
+        engine.nop(outcomes.hear()).unwrap();
+    }
+    hand_over.send(engine).unwrap();
+    dropped.recv_timeout(LONG).expect("a callback that drops its engine returns");
+    within(LONG, "the end of the poller", move || drop(poller));
+    assert_eq!(outcomes.all(), [Ok(0); 20]);
 }
 
 /// The kernel cancels what threads leave behind; an engine at its end must not pass that on.

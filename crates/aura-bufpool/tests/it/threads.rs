@@ -110,9 +110,9 @@ fn four_hammering_threads_never_share_a_buffer() {
 }
 
 #[test]
-fn a_thousand_short_threads_leave_nothing() {
+fn ten_thousand_short_threads_leave_nothing() {
     let pool = pool();
-    for _ in 0..250 {
+    for _ in 0..2_500 {
         run((0..4).map(|_| {
             || {
                 let buffers: Vec<_> = (0..40).map(|_| pool.alloc(4096).expect("one")).collect();
