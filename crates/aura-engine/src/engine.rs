@@ -93,7 +93,6 @@ impl<B: Backend> Engine<B> {
             one_thread: config.single_thread && count == 1,
             // An operation, the wake-up and a cancellation: one more than the kernel's two for depth 1.
             cq_entries: (config.queue_depth == 1).then_some(4),
-            ..RingConfig::default()
         };
         let rings = create_rings::<B>(count, &ring_config, config)?;
         let now_ns = B::now_ns();

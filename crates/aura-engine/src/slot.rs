@@ -324,7 +324,7 @@ impl Slot {
     /// It must not be handed to the kernel again. Under the submission lock.
     pub(crate) fn forbid_repeats(&self) {
         let flags = self.flags.load(Ordering::Relaxed);
-        self.flags.store(flags | REPEATS_MAX * REPEAT_ONE, Ordering::Relaxed);
+        self.flags.store(flags | (REPEATS_MAX * REPEAT_ONE), Ordering::Relaxed);
     }
 
     /// Notes whether the caller wants it cancelled, and returns what was noted before. Under the
