@@ -65,12 +65,12 @@ impl Twins {
         if how == 2 {
             self.fixed[..len].copy_from_slice(buffer.as_slice());
         }
-        if how == 3 {
-            buffer = block_on(&self.engine, self.file.write_all_at(buffer, at as u64)).unwrap();
-        }
         let iov = split(buffer.as_mut_ptr(), len, self.unit);
-        // SAFETY: all memory outlives the operation.
-        let written = (how != 3).then(|| {
+        let written = if how == 3 {
+            buffer = block_on(&self.engine, self.file.write_all_at(buffer, at as u64)).unwrap();
+            len
+        } else {
+            // SAFETY: all memory outlives the operation.
             self.carry_out(|done| unsafe {
                 match how {
                     0 => self.engine.write(self.fd, (&buffer).into(), len, at as i64, done),
@@ -78,8 +78,8 @@ impl Twins {
                     _ => self.engine.write(self.fd, BufferRef::fixed(0, 0), len, at as i64, done),
                 }
             })
-        });
-        assert_eq!(written.unwrap_or(len), len);
+        };
+        assert_eq!(written, len);
         self.model.resize(self.model.len().max(at + len), 0);
         self.model[at..at + len].copy_from_slice(buffer.as_slice());
     }
@@ -87,16 +87,14 @@ impl Twins {
     fn read(&mut self, how: usize) {
         let (at, len) = self.range(65_536);
         let mut buffer = self.engine.allocate_buffer(len).unwrap();
-        let mut awaited = 0;
-        if how == 3 {
-            let read = block_on(&self.engine, self.file.read_at(buffer, at as u64));
-            (awaited, buffer) = read.unwrap();
-        }
         let iov = split(buffer.as_mut_ptr(), len, self.unit);
-        // SAFETY: all memory outlives the operation.
         let read = if how == 3 {
-            awaited
+            let awaited = block_on(&self.engine, self.file.read_at(buffer, at as u64));
+            let (read, filled) = awaited.unwrap();
+            buffer = filled;
+            read
         } else {
+            // SAFETY: all memory outlives the operation.
             self.carry_out(|done| unsafe {
                 match how {
                     0 => self.engine.read(self.fd, (&buffer).into(), len, at as i64, done),
