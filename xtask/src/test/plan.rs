@@ -26,10 +26,10 @@ const RUN_LIMIT: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) name: String,
-    program: PathBuf,
-    arguments: Vec<String>,
-    variables: &'static [(&'static str, &'static str)],
-    folder: PathBuf,
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<String>,
+    pub(super) variables: &'static [(&'static str, &'static str)],
+    pub(super) folder: PathBuf,
     pub(super) time_limit: Duration,
     /// Whether the step's output names examples that are steps of their own.
     pub(super) builds_examples: bool,
@@ -177,6 +177,9 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
     let sim = ["xtask", "sim", "--scenario", "1-shared-queue", "--seeds", "1"];
     steps.push(short("sim, short", &sim));
     steps.extend(gates::usual());
+    if extent == Extent::Long {
+        steps.extend(gates::nightly());
+    }
     steps.push(kernel_log);
     steps
 }
