@@ -15,8 +15,8 @@ mod trace;
 pub use baselines::{Gradient2, Law, Limiter, Original, Vegas};
 pub use device::{Device, Operation};
 pub use devices::{
-    CachedDisk, Elevator, NeighbourOn, Preempted, Scheduled, Service, SharedQueue, Sized, Sped,
-    Stalling, Station, StripedDies, TokenBucket, VirtioDisk,
+    CachedDisk, Elevator, HostedDisk, NeighbourOn, Preempted, Scheduled, Service, SharedQueue,
+    Sized, Sped, Stalling, Station, StripedDies, TokenBucket, VirtioDisk,
 };
 pub use load::Load;
 pub use oracle::Oracle;

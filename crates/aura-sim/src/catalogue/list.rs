@@ -2,8 +2,8 @@
 
 use super::{Best, MakeDevice, Scenario, Span, Target, span};
 use crate::devices::{
-    CachedDisk, Elevator, NeighbourOn, Preempted, Scheduled, Service, SharedQueue, Sized, Stalling,
-    StripedDies, TokenBucket, VirtioDisk,
+    CachedDisk, Elevator, HostedDisk, NeighbourOn, Preempted, Scheduled, Service, SharedQueue,
+    Sized, Stalling, StripedDies, TokenBucket, VirtioDisk,
 };
 use crate::load::Load;
 use crate::rng::Rng;
@@ -244,7 +244,15 @@ fn preempted() -> Vec<Scenario> {
         Scenario { target, spans, limits: (4, 512), load: || Load::closed(512), ..scenario }
     };
     let target = Target::Nanoseconds(MS);
+    let hosted: MakeDevice = || Box::new(HostedDisk::default());
     vec![
+        on(
+            "hosted",
+            "virtual disk that its host leaves alone now and then",
+            hosted,
+            Target::Throughput,
+        ),
+        on("hosted-1ms", "the same with a target of 1 ms", hosted, target),
         on("busy", "virtio disk, pauses of 2 ms 15 times a second", busy, Target::Throughput),
         on("busy-1ms", "virtio disk, pauses of 2 ms 15 times a second, target 1 ms", busy, target),
         on(

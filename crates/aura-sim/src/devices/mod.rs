@@ -2,10 +2,12 @@
 
 mod changing;
 mod disks;
+mod hosted;
 mod queues;
 mod station;
 
 pub use changing::{NeighbourOn, Preempted, Scheduled, Sped, Stalling};
 pub use disks::{CachedDisk, Elevator, Sized, TokenBucket, VirtioDisk};
+pub use hosted::HostedDisk;
 pub use queues::{SharedQueue, StripedDies};
 pub use station::{Service, Station};
