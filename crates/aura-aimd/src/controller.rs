@@ -28,6 +28,8 @@ pub struct Controller {
     pub(crate) mode: Mode,
     /// The first window of an epoch mixes two limits: it only fills the pipeline.
     pub(crate) warming: bool,
+    /// A clump of operations was late at this limit; if there is another, it is the limit's fault.
+    pub(crate) suspected: bool,
 
     pub(crate) sanity: Sanity,
     pub(crate) watch: Watch,
@@ -37,6 +39,10 @@ pub struct Controller {
 
     /// p99 at the lowest limit times the configured factor.
     pub(crate) guard_ns: Option<u64>,
+    /// Lowest median seen, at the lowest limit or later; 0 while unknown.
+    pub(crate) unloaded_ns: u64,
+    /// Median of the present epoch's first operations: about how long a round takes.
+    pub(crate) round_ns: u64,
     /// p99 at the limit the last search settled on: what is unavoidable is no alarm.
     pub(crate) usual_p99_ns: u64,
     pub(crate) guard_alarms: u32,
@@ -90,8 +96,13 @@ const TRIAL_NS_MAX: f64 = 250e6;
 /// While nothing is limited windows close at least this often, in nanoseconds: overload should not
 /// wait for a thousand slow operations.
 const WATCH_NS_MAX: u64 = 100_000_000;
-/// Operations that make a baseline; its p99 only serves a guard of ten times its size.
-const BASELINE_SAMPLES: u64 = 128;
+/// Operations that make a baseline; its p99 only serves a guard of ten times its size, and while it is
+/// taken the service is as good as idle.
+const BASELINE_SAMPLES: u64 = 96;
+/// A service that takes less time for each operation is one that answers within the call, in nanoseconds.
+const CALL_NS: u64 = 2_500;
+/// Rounds in a window of the search, unless that takes several times as long as a window has to be.
+const ROUNDS: u64 = 4;
 
 impl Controller {
     /// A controller in [`Phase::Passthrough`].
@@ -110,12 +121,15 @@ impl Controller {
             limit_changed: false,
             mode: Mode::Watch,
             warming: false,
+            suspected: false,
             sanity: Sanity::new(),
             watch: Watch::new(),
             levels: Levels::new(),
             monitor: Monitor::new(),
             keeper: Keeper::new(),
             guard_ns: None,
+            unloaded_ns: 0,
+            round_ns: 0,
             usual_p99_ns: 0,
             guard_alarms: 0,
             knee: config.max_limit,
@@ -158,13 +172,18 @@ impl Controller {
         // Fine distinctions need more operations than "does it still grow?".
         let shortest_ns = config.window_min_ns.saturating_mul(self.sanity.stretch());
         let fine_ns = shortest_ns.saturating_mul(5) / 2;
+        // Where a host completes a whole round at once, half a round more or less must not matter.
+        let several_ns = self.round_ns.saturating_mul(ROUNDS).min(shortest_ns.saturating_mul(2));
         let (min_samples, min_duration_ns) = match &self.mode {
             Mode::Watch => (config.window_min_samples, config.window_min_ns),
-            Mode::Baseline => (rounds.max(BASELINE_SAMPLES), config.window_min_ns),
+            Mode::Baseline => (rounds.max(BASELINE_SAMPLES), config.window_min_ns / 4),
             // A measurement of the search is two windows.
-            Mode::Search { narrowing: false } => (samples / 2, shortest_ns / 2),
-            Mode::Search { narrowing: true } => (samples / 2, fine_ns / 2),
+            Mode::Search { narrowing } => {
+                let half_ns = if *narrowing { fine_ns / 2 } else { shortest_ns / 2 };
+                (samples / 2, half_ns.max(several_ns))
+            }
             Mode::Prove | Mode::Hold => (samples, fine_ns),
+            Mode::Trial(trial) if trial.is_wide => (samples, TRIAL_NS_MAX as u64),
             Mode::Trial(_) => {
                 let wanted_ns = 1e9 * TRIAL_SAMPLES / self.monitor.reference.max(1.0);
                 (samples, (wanted_ns.min(TRIAL_NS_MAX) as u64).max(fine_ns))
@@ -183,13 +202,20 @@ impl Controller {
     pub fn decision(&self) -> Decision {
         Decision {
             limit: self.limit,
-            // A quarter: four submission calls per round keep the pipeline full, and where every
-            // operation completes within the call, calls are what costs.
-            batch: (self.limit / 4).clamp(1, self.config.max_batch),
+            batch: self.batch(),
             phase: self.phase,
             reason: self.reason,
             limit_changed: self.limit_changed,
         }
+    }
+
+    /// An eighth of the limit: where a host takes what is handed over as one lump, larger batches leave it
+    /// idle while the next one is put together. A quarter where operations complete so fast that most
+    /// of it happens within the call: there calls are what costs.
+    fn batch(&self) -> u32 {
+        let within_calls = self.round_ns < u64::from(self.limit) * CALL_NS;
+        let part = if within_calls { 4 } else { 8 };
+        (self.limit / part).clamp(1, self.config.max_batch)
     }
 
     /// The threshold that [`Latency::over_target`](crate::Latency::over_target) counts against, in

@@ -2,6 +2,7 @@
 
 use crate::controller::{Controller, Mode};
 use crate::decision::{Phase, Reason};
+use crate::math::sqrt;
 use crate::reprobe::{Trial, Verdict};
 use crate::search::backoff_factor;
 use crate::stats::{Change, is_late};
@@ -10,10 +11,13 @@ use crate::window::Window;
 
 /// Windows in a row over the guard before it counts. Without a user's target there is no hurry.
 const GUARD_ALARMS: u32 = 3;
+/// A window of a trial that is so far off the usual throughput is of another service.
+const CHANGE_IN_TRIAL: f64 = 0.08;
+/// Where pauses blur all figures, throughput that changed by less than this is no reason to search.
+const WORTH_A_SEARCH: f64 = 0.2;
 
 impl Controller {
-    /// Takes a window without its pause, and as it was `told`: whoever names a target wants pauses counted.
-    pub(crate) fn hold(&mut self, window: &Window, told: &Window) {
+    pub(crate) fn hold(&mut self, window: &Window, is_measured: bool) {
         self.mode = Mode::Hold;
         let stable_ns = self.sanity.clock_ns - self.stable_since_ns;
         if self.phase == Phase::Steady && stable_ns >= self.config.converged_after_ns {
@@ -25,11 +29,16 @@ impl Controller {
         if !self.is_saturated(window) {
             return;
         }
+        if self.phase == Phase::Steady && self.trial_doublings == 0 && self.tries_wide() {
+            self.trial_up = true;
+            self.hasten_trial();
+        }
         let usual = self.monitor.reference;
         let rate = window.operations_per_second();
-        let change = self.monitor.observe(window.operations as f64, rate);
+        let change =
+            is_measured.then(|| self.monitor.observe(window.operations as f64, rate)).flatten();
         if let Some(target_ns) = self.config.target_p99_ns {
-            if self.obey_target(told, target_ns) {
+            if self.obey_target(window, target_ns) {
                 return;
             }
         } else if self.is_over_guard(window) {
@@ -43,6 +52,9 @@ impl Controller {
         }
         match change {
             Some(_) if self.bounded_by_target => self.monitor.restart(),
+            Some(_) if self.tries_wide() && (rate / usual - 1.0).abs() < WORTH_A_SEARCH => {
+                self.monitor.restart();
+            }
             Some(change) => self.follow_change(change, window, rate / usual),
             None if self.sanity.clock_ns >= self.next_trial_ns => self.begin_trial(),
             None => {}
@@ -53,14 +65,16 @@ impl Controller {
     fn obey_target(&mut self, window: &Window, target_ns: u64) -> bool {
         let (limit, clock_ns) = (self.limit, self.sanity.clock_ns);
         let wish = self.keeper.observe(window, limit, target_ns, clock_ns);
-        if self.infeasible && self.keeper.is_kept() {
+        if self.infeasible && self.keeper.is_kept(limit) {
             self.infeasible = false;
             self.reason = Reason::TargetSlack;
         }
         let (next, reason) = match wish {
             Wish::Hold => return false,
-            Wish::BackOff(_) | Wish::Ease(_) if limit <= self.config.min_limit => {
-                let violated = matches!(wish, Wish::BackOff(_)) || self.keeper.is_violated();
+            Wish::BackOff(_) | Wish::Ease(_) | Wish::Endure(_)
+                if limit <= self.config.min_limit =>
+            {
+                let violated = matches!(wish, Wish::BackOff(_)) || self.keeper.is_violated(limit);
                 if violated && !self.infeasible {
                     self.give_in();
                 }
@@ -74,6 +88,11 @@ impl Controller {
                 self.remember_bad(self.config.bad_level_memory_ns);
                 (next, Reason::TargetExceeded)
             }
+            // Where operations hardly wait, fewer of them in flight are late as often.
+            Wish::Endure(_) if window.latency.p50_ns < self.unloaded_ns.saturating_mul(2) => {
+                return false;
+            }
+            Wish::Endure(next) => (next, Reason::TargetExceeded),
             Wish::Raise(_) if !self.bounded_by_target => return false,
             Wish::Restore(next) => (next, Reason::TargetSlack),
             Wish::Raise(next) => (next.min(self.with_headroom_of_knee()), Reason::TargetSlack),
@@ -116,8 +135,27 @@ impl Controller {
         self.reason = reason;
     }
 
+    /// Whether trials have to be wide: see [`Trial::wide`].
+    pub(crate) fn tries_wide(&self) -> bool {
+        self.sanity.pauses_often() && self.config.target_p99_ns.is_none()
+    }
+
     fn begin_trial(&mut self) {
         let home = self.limit;
+        if self.tries_wide() {
+            // After a search there may be much to gain; later a small step disturbs less.
+            let away = match (self.trial_up, self.phase) {
+                (true, Phase::Steady) => home.saturating_mul(2),
+                (true, _) => home.saturating_mul(7) / 5,
+                (false, _) => home * 5 / 7,
+            };
+            let away = away.clamp(self.config.min_limit, self.config.max_limit);
+            self.trial_up = !self.trial_up;
+            if away != home {
+                let trial = Trial::wide(home, away, self.rng.coin());
+                return self.begin(trial);
+            }
+        }
         let up = (home + (home / 8).max(1)).min(self.config.max_limit);
         // Below the headroom, or the trial would only ever find that it was headroom.
         let knee = home.min(self.knee);
@@ -136,6 +174,10 @@ impl Controller {
         }
         self.trial_up = away < home;
         let trial = Trial::new(home, away, self.rng.coin());
+        self.begin(trial);
+    }
+
+    fn begin(&mut self, trial: Trial) {
         let limit = trial.limit();
         self.mode = Mode::Trial(trial);
         self.enter(self.phase, Reason::Reprobe, limit);
@@ -149,6 +191,10 @@ impl Controller {
         if late || !self.is_saturated(window) {
             return self.end_trial(trial.home, Reason::ReprobeKept);
         }
+        if let Some(change) = self.changed_meanwhile(window, &trial) {
+            let ratio = window.operations_per_second() / self.monitor.reference;
+            return self.follow_change(change, window, ratio);
+        }
         let Some(verdict) = trial.record(window, self.monitor.dispersion) else {
             let limit = trial.limit();
             self.mode = Mode::Trial(trial);
@@ -159,6 +205,13 @@ impl Controller {
                 self.trial_doublings += 1;
                 self.end_trial(trial.home, Reason::ReprobeKept);
             }
+            Verdict::Take => {
+                self.trial_up = trial.away > trial.home;
+                (self.knee, self.floor) = (trial.away, 0);
+                self.monitor.restart();
+                self.end_trial(trial.away, Reason::ReprobeBetter);
+                self.hasten_trial();
+            }
             Verdict::Search => {
                 self.begin_search(None);
                 for (limit, arm) in trial.arms() {
@@ -168,6 +221,18 @@ impl Controller {
                 self.reason = Reason::ReprobeBetter;
             }
         }
+    }
+
+    /// Whether the service is another one than before the trial, which then is pointless.
+    fn changed_meanwhile(&self, window: &Window, trial: &Trial) -> Option<Change> {
+        let reference = self.monitor.reference;
+        if trial.is_away() || trial.is_wide || reference <= 0.0 {
+            return None;
+        }
+        let deviation = window.operations_per_second() / reference - 1.0;
+        let error = sqrt(self.monitor.dispersion / window.operations.max(1) as f64);
+        let far = deviation.abs() > (5.0 * error).max(CHANGE_IN_TRIAL);
+        far.then_some(if deviation > 0.0 { Change::Rise } else { Change::Fall })
     }
 
     fn end_trial(&mut self, limit: u32, reason: Reason) {

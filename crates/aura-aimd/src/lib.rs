@@ -50,7 +50,7 @@ mod window;
 pub use config::{Config, ConfigError, MAX_LIMIT};
 pub use controller::Controller;
 pub use decision::{Decision, Phase, Reason};
-pub use window::{Latency, Window, WindowGoal};
+pub use window::{Latency, Silences, Window, WindowGoal};
 
 /// The README's code is compiled and run.
 #[cfg(doctest)]

@@ -31,6 +31,7 @@ impl Controller {
         self.search_ns = self.search_ns.saturating_add(window.duration_ns);
         if self.warming {
             self.warming = false;
+            self.round_ns = window.latency.p50_ns;
             if self.phase == Phase::Backoff {
                 self.phase = Phase::Settling;
             }
@@ -38,13 +39,23 @@ impl Controller {
         }
         let told = window;
         let window = &self.sanity.without_pause(told, self.limit);
+        self.keeper.note_pauses(told, window);
+        if told.latency.samples > 0 && self.unloaded_ns > 0 {
+            self.unloaded_ns = self.unloaded_ns.min(told.latency.p50_ns);
+        }
+        let is_measured = self.sanity.is_measured(told, window);
+        if !is_measured && matches!(self.mode, Mode::Search { .. } | Mode::Baseline) {
+            return;
+        }
         // A trial is put back at the end of its turn unless it is over.
         match core::mem::replace(&mut self.mode, Mode::Hold) {
             Mode::Watch => self.watch(window),
             Mode::Baseline => self.baseline(window),
             Mode::Search { narrowing } => self.search(window, narrowing),
             Mode::Prove => self.prove(window),
-            Mode::Hold => self.hold(window, told),
+            Mode::Hold => self.hold(window, is_measured),
+            // Whether a deeper queue outlasts pauses is what a wide trial is about.
+            Mode::Trial(trial) if trial.is_wide => self.trial(told, trial),
             Mode::Trial(trial) => self.trial(window, trial),
         }
     }
@@ -79,6 +90,7 @@ impl Controller {
         if limit != self.limit {
             self.limit_changed = true;
             self.warming = true;
+            self.suspected = false;
             self.keeper.restart();
         }
         self.limit = limit;
@@ -139,6 +151,7 @@ impl Controller {
         }
         let guard_ns = window.latency.p99_ns as f64 * self.config.baseline_factor;
         self.guard_ns = Some(guard_ns as u64);
+        self.unloaded_ns = window.latency.p50_ns;
         self.begin_search(None);
         self.reason = Reason::BaselineMeasured;
         self.phase = Phase::Probing;
@@ -168,6 +181,12 @@ impl Controller {
         }
         self.paused_ns = 0;
         let late = self.config.target_p99_ns.is_some() && self.keeper.is_late(window);
+        if late && !self.suspected && self.is_one_clump(window) {
+            self.suspected = true;
+            self.levels.record(self.limit, window, false);
+            self.mode = Mode::Search { narrowing };
+            return;
+        }
         if late {
             // So short a look is easily fooled by a clump of lateness: remember it briefly.
             self.remember_bad(self.config.bad_level_memory_ns / 5);
@@ -209,6 +228,7 @@ impl Controller {
                 self.floor = self.harmless(knee);
                 let limit =
                     self.with_headroom(knee).max(if bounded_by_target { 0 } else { self.floor });
+                let limit = self.below_ceiling(limit);
                 self.enter(Phase::Settling, Reason::KneeFound, limit);
             }
             Plan::Infeasible => self.give_in(),
@@ -240,6 +260,23 @@ impl Controller {
             hurry: self.search_operations > SEARCH_OPERATIONS_MAX
                 && self.search_ns > SEARCH_NS_MAX * self.sanity.stretch(),
         }
+    }
+
+    /// No more than what may be in flight when the service pauses, if a target is named.
+    fn below_ceiling(&mut self, limit: u32) -> u32 {
+        let ceiling = match self.config.target_p99_ns {
+            Some(_) => self.keeper.ceiling(),
+            None => u32::MAX,
+        };
+        self.bounded_by_target |= ceiling < limit;
+        limit.min(ceiling.max(limit / 2))
+    }
+
+    /// Whether no more operations were late than are in flight at once: one event, whatever it was.
+    fn is_one_clump(&self, window: &Window) -> bool {
+        let latency = &window.latency;
+        let round = u64::from(self.limit) + u64::from(self.limit) / 4;
+        latency.over_target <= round && latency.over_target * 2 < latency.samples
     }
 
     /// A little above the knee: a device that becomes faster shows it only if something is waiting.
@@ -297,6 +334,12 @@ impl Controller {
         self.next_trial_ns = self.sanity.clock_ns.saturating_add(self.rng.jitter(interval_ns));
     }
 
+    /// The next trial comes soon: there is reason to expect something of it.
+    pub(crate) fn hasten_trial(&mut self) {
+        let soon_ns = self.rng.jitter(self.config.reprobe_interval_ns / 8);
+        self.next_trial_ns = self.next_trial_ns.min(self.sanity.clock_ns.saturating_add(soon_ns));
+    }
+
     fn prove(&mut self, window: &Window) {
         self.mode = Mode::Hold;
         if !self.is_saturated(window) {
@@ -308,6 +351,7 @@ impl Controller {
         let target_ns = self.config.target_p99_ns;
         if let Some(target_ns) = target_ns
             && is_late(latency.samples, latency.over_target, 4.0)
+            && !self.is_one_clump(window)
         {
             let factor = severity(target_ns, latency);
             let known = self.levels.usable().iter().rev().find(|level| level.limit < self.limit);

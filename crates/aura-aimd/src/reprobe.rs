@@ -4,7 +4,7 @@
 //! coin, so that a drift of the device favours neither.
 
 use crate::levels::sum_of_squares;
-use crate::math::sqrt;
+use crate::math::{log2, sqrt};
 use crate::window::Window;
 
 /// Windows of a trial, half of them per arm.
@@ -15,9 +15,15 @@ const WINDOWS: u32 = 4;
 pub(crate) struct Trial {
     pub(crate) home: u32,
     pub(crate) away: u32,
+    /// Compares what is far apart, for a service that pauses: see [`wide`](Self::wide).
+    pub(crate) is_wide: bool,
     away_first: bool,
     done: u32,
     arms: [Arm; 2],
+    /// Throughput of the first window of the present pair.
+    first_rate: f64,
+    /// Pairs in which the neighbour was ahead.
+    wins: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,11 +39,31 @@ pub(crate) enum Verdict {
     Keep,
     /// The higher neighbour brings throughput, or the lower one is as good: search from here.
     Search,
+    /// So it is, and a search would not find it: go there.
+    Take,
 }
+
+/// What a wide trial has to gain for each doubling of the limit. One downwards must lose nothing.
+const WIDE_GAIN: f64 = 0.03;
 
 impl Trial {
     pub(crate) fn new(home: u32, away: u32, away_first: bool) -> Self {
-        Self { home, away, away_first, done: 0, arms: [Arm::default(); 2] }
+        Self {
+            home,
+            away,
+            is_wide: false,
+            away_first,
+            done: 0,
+            arms: [Arm::default(); 2],
+            first_rate: 0.0,
+            wins: 0,
+        }
+    }
+
+    /// A trial for a service that pauses and may work through its pauses what is in flight. Windows of
+    /// a search are too short to tell; half a second each way is not.
+    pub(crate) fn wide(home: u32, away: u32, away_first: bool) -> Self {
+        Self { is_wide: true, ..Self::new(home, away, away_first) }
     }
 
     /// The limit to measure next.
@@ -55,6 +81,12 @@ impl Trial {
         let arm = &mut self.arms[usize::from(self.is_away())];
         arm.operations += window.operations as f64;
         arm.seconds += window.duration_ns as f64 / 1e9;
+        let rate = window.operations_per_second();
+        if self.done.is_multiple_of(2) {
+            self.first_rate = rate;
+        } else {
+            self.wins += u32::from((rate > self.first_rate) == self.is_away());
+        }
         self.done += 1;
         (self.done == WINDOWS).then(|| self.verdict(dispersion))
     }
@@ -77,6 +109,12 @@ impl Trial {
         let error = |arm: Arm| sqrt(dispersion / arm.operations.max(1.0));
         let error = sqrt(sum_of_squares(error(home), error(away)));
         let relative = rate(away) / rate(home);
+        if self.is_wide {
+            let doublings = log2(f64::from(self.away) / f64::from(self.home));
+            let bar = 1.0 + WIDE_GAIN * doublings.max(0.0);
+            let always = self.wins == WINDOWS / 2;
+            return if always && relative > bar { Verdict::Take } else { Verdict::Keep };
+        }
         if self.away > self.home {
             // One percent for an eighth more in flight is what makes a doubling worth its while.
             if relative - 1.0 > (2.5 * error).max(0.01) {

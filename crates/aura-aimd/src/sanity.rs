@@ -15,29 +15,48 @@ pub(crate) struct Sanity {
     pub(crate) clock_ns: u64,
     last_ns: Option<u64>,
     rejected: u32,
+    /// Windows in a row that were not believed because of a pause.
+    paused: u32,
     /// Share of recent time that was pauses.
     pauses: f64,
     /// The service works in bursts.
     bursts: bool,
+    /// Share of the last seconds that was pauses, and whether that is worth an eye on it.
+    pauses_lately: f64,
+    pauses_often: bool,
 }
 
 /// A pause is longer than so many median latencies,
 const PAUSE_MEDIANS: u64 = 3;
-/// than so many average intervals between completions,
+/// and than so many average intervals between completions.
 const PAUSE_INTERVALS: u64 = 20;
-/// and than this part of the window.
-const PAUSE_PART: u64 = 32;
+/// What was paused for more than this part of it is no measurement.
+const PAUSED_PART: u64 = 16;
+/// What pauses for more of the last seconds than this is worth an eye on it.
+const PAUSES_OFTEN: f64 = 0.02;
+/// And no longer if it does for less than this.
+const PAUSES_SELDOM: f64 = 0.008;
+const LATELY_NS: f64 = 1e9;
 /// A service that pauses for more of the time than this is one that works in bursts. What it does
 /// meanwhile for a deep queue is throughput, and no accident.
-const PAUSES_MAX: f64 = 0.08;
+const PAUSES_MAX: f64 = 0.18;
 /// And once it does, for less than this it no longer does.
-const PAUSES_MIN: f64 = 0.03;
+const PAUSES_MIN: f64 = 0.09;
 /// Windows have to be so many times as long to hold several bursts.
 const BURSTS: u64 = 5;
 
 impl Sanity {
     pub(crate) const fn new() -> Self {
-        Self { clock_ns: 0, last_ns: None, rejected: 0, pauses: 0.0, bursts: false }
+        Self {
+            clock_ns: 0,
+            last_ns: None,
+            rejected: 0,
+            paused: 0,
+            pauses: 0.0,
+            bursts: false,
+            pauses_lately: 0.0,
+            pauses_often: false,
+        }
     }
 
     /// Whether a window measured at `limit`, closed at `longest_ns` at the latest, may be used.
@@ -75,26 +94,49 @@ impl Sanity {
         if self.bursts { BURSTS } else { 1 }
     }
 
+    /// Whether the service pauses time and again.
+    pub(crate) fn pauses_often(&self) -> bool {
+        self.pauses_often
+    }
+
     /// The window as it would have been if the service, or the processor, had not stopped for a moment:
     /// without that time, and without the operations that were in flight meanwhile among the late ones.
     pub(crate) fn without_pause(&mut self, window: &Window, limit: u32) -> Window {
         let interval_ns = window.duration_ns / window.operations.max(1);
-        let paused = window.silence_ns > window.latency.p50_ns.saturating_mul(PAUSE_MEDIANS)
-            && window.silence_ns > interval_ns.saturating_mul(PAUSE_INTERVALS)
-            && window.silence_ns > window.duration_ns / PAUSE_PART;
-        let share = if paused { window.silence_ns as f64 / window.duration_ns as f64 } else { 0.0 };
-        self.pauses += (share.min(1.0) - self.pauses) / 16.0;
+        let least_ns = window.latency.p50_ns.saturating_mul(PAUSE_MEDIANS);
+        let least_ns = least_ns.max(interval_ns.saturating_mul(PAUSE_INTERVALS));
+        let pauses = || window.silences.longer_than(least_ns);
+        let paused_ns = pauses().fold(0, u64::saturating_add).min(window.duration_ns);
+        let share = paused_ns as f64 / window.duration_ns.max(1) as f64;
+        self.pauses += (share - self.pauses) / 16.0;
         self.bursts = self.pauses > if self.bursts { PAUSES_MIN } else { PAUSES_MAX };
-        if !paused || self.bursts {
+        let weight = window.duration_ns as f64 / (window.duration_ns as f64 + LATELY_NS);
+        self.pauses_lately += (share - self.pauses_lately) * weight;
+        self.pauses_often =
+            self.pauses_lately > if self.pauses_often { PAUSES_SELDOM } else { PAUSES_OFTEN };
+        if paused_ns == 0 {
             return *window;
         }
-        let waiting = u64::from(limit) + u64::from(limit) / 4;
+        let waiting = (u64::from(limit) + u64::from(limit) / 4) * pauses().count() as u64;
         let over_target = window.latency.over_target.saturating_sub(waiting);
+        // What a service that works in bursts does is throughput on average; that it pauses is no news.
+        let taken_ns = if self.bursts { 0 } else { paused_ns };
         Window {
-            duration_ns: window.duration_ns.saturating_sub(window.silence_ns).max(1),
+            duration_ns: (window.duration_ns - taken_ns).max(1),
             latency: crate::window::Latency { over_target, ..window.latency },
             ..*window
         }
+    }
+}
+
+impl Sanity {
+    /// Whether a window tells the service's speed. How much of a pause a service works through, nobody
+    /// knows; better measure again, if that does not happen time and again.
+    pub(crate) fn is_measured(&mut self, told: &Window, without_pause: &Window) -> bool {
+        let paused_ns = told.duration_ns - without_pause.duration_ns;
+        let paused = paused_ns > told.duration_ns / PAUSED_PART && self.paused < PATIENCE;
+        self.paused = if paused { self.paused + 1 } else { 0 };
+        !paused
     }
 }
 
@@ -130,7 +172,7 @@ fn is_stall(window: &Window, limit: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::window::Latency;
+    use crate::window::{Latency, Silences};
 
     const LONGEST_NS: u64 = 1_000_000_000;
 
@@ -165,14 +207,18 @@ mod tests {
     #[test]
     fn a_pause_is_taken_out_unless_it_is_the_rule() {
         let mut sanity = Sanity::new();
-        let mut paused = Window { silence_ns: 3_000_000, ..window(0) };
+        let mut paused = window(0);
+        paused.silences.note(3_000_000);
         paused.latency.over_target = 45;
         let without = sanity.without_pause(&paused, 32);
         assert_eq!((without.duration_ns, without.latency.over_target), (5_000_000, 5));
-        let short = Window { silence_ns: 200_000, ..paused };
+        let mut short = Window { silences: Silences::default(), ..paused };
+        short.silences.note(200_000);
         assert_eq!(sanity.without_pause(&short, 32), short);
-        let corrected = (0..64).map(|_| sanity.without_pause(&paused, 32) != paused);
-        assert!(corrected.filter(|&was| was).count() < 32);
+        let mut shortened = || sanity.without_pause(&paused, 32).duration_ns < paused.duration_ns;
+        assert!((0..64).filter(|_| shortened()).count() < 32);
+        let late = sanity.without_pause(&paused, 32).latency.over_target;
+        assert_eq!(late, 5, "what a pause makes late never is the queue's doing");
     }
 
     #[test]

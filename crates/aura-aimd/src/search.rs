@@ -47,7 +47,7 @@ pub(crate) fn plan(levels: &Levels, rules: &Rules) -> Plan {
     }
     // Fewer completions with more in flight: the device was slow for a moment, or is faster again.
     let outdone = usable.iter().any(|l| l.rate() * 0.9 > top.rate());
-    if outdone && top.windows < 4 {
+    if outdone && top.windows < 4 && !rules.hurry {
         return Plan::Grow(top.limit);
     }
     match climb(levels, rules) {
@@ -151,13 +151,16 @@ fn climb(levels: &Levels, rules: &Rules) -> Climb {
         }
     }
     let doubtful = (gain.per_doubling - rules.gain_threshold).abs() < gain.error;
-    if doubtful && top.windows < 5 && top.seconds < 0.1 {
+    if doubtful && !rules.hurry && top.windows < 5 && top.seconds < 0.1 {
         let again = if previous.operations < top.operations && previous.windows < 5 {
             previous
         } else {
             top
         };
         return Climb::To(again.limit);
+    }
+    if rules.hurry && gain.per_doubling < rules.gain_threshold + gain.error {
+        return Climb::Plateau;
     }
     if doubtful && gain.per_doubling < rules.gain_threshold {
         // Measuring a slow device again would take too long. One more doubling decides, unless the

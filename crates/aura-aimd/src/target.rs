@@ -25,6 +25,13 @@ const SECOND_NS: u64 = 1_000_000_000;
 const SECOND_SAMPLES: u64 = 1_000;
 /// A window this long is not worth waiting for a second time.
 const SLOW_WINDOW_NS: u64 = 400_000_000;
+/// What is known of pauses is halved when it is older than this many seconds,
+const PAUSES_SECONDS: f64 = 4.0;
+/// and counts for nothing while it is less than this many pauses.
+const PAUSES_KNOWN: f64 = 8.0;
+/// A bad second has so many standard deviations more pauses than usual. Were pauses independent, that
+/// would be one second in a hundred at 2.3; but they come in spells.
+const BAD_SECOND: f64 = 3.0;
 /// How long lateness that no limit prevents is believed to be the service's own, in nanoseconds.
 const INHERENT_NS: u64 = 30_000_000_000;
 
@@ -37,6 +44,8 @@ pub(crate) enum Wish {
     BackOff(u32),
     /// A little more is late than can be kept up: ease to this limit.
     Ease(u32),
+    /// Pauses make late whatever is in flight; no more than this should be.
+    Endure(u32),
     /// The target leaves room: try this limit.
     Raise(u32),
     /// Easing was in vain: the same share is late, so back to this limit.
@@ -63,6 +72,16 @@ pub(crate) struct Keeper {
     eased_from: Option<(u32, f64)>,
     /// Lateness that no limit seems to prevent, and until when that is believed.
     inherent: Option<(f64, u64)>,
+    pauses: Pauses,
+}
+
+/// Pauses of the service that made operations late: how many, in how many seconds. They come at any
+/// limit; what the limit sets is how many operations each of them makes late.
+#[derive(Clone, Copy, Debug)]
+struct Pauses {
+    count: f64,
+    seconds: f64,
+    operations: f64,
 }
 
 /// A limit that violated the target.
@@ -88,6 +107,7 @@ impl Keeper {
             bad: None,
             eased_from: None,
             inherent: None,
+            pauses: Pauses { count: 0.0, seconds: 0.0, operations: 0.0 },
         }
     }
 
@@ -119,6 +139,40 @@ impl Keeper {
     /// Forgets which limit violated the target.
     pub(crate) fn forgive(&mut self) {
         self.bad = None;
+    }
+
+    /// Takes a window as it was `told` and `without` its pauses.
+    pub(crate) fn note_pauses(&mut self, told: &Window, without: &Window) {
+        let late = told.latency.over_target.saturating_sub(without.latency.over_target);
+        let pauses = &mut self.pauses;
+        pauses.count += late as f64 / told.in_flight_avg.max(1.0);
+        pauses.seconds += told.duration_ns as f64 / 1e9;
+        pauses.operations += told.operations as f64;
+        if pauses.seconds > PAUSES_SECONDS {
+            let Pauses { count, seconds, operations } = *pauses;
+            *pauses =
+                Pauses { count: count / 2.0, seconds: seconds / 2.0, operations: operations / 2.0 };
+        }
+    }
+
+    /// The limit at which a second with a bad lot of pauses has one percent late; no limit while too
+    /// little is known. Each pause makes late what is in flight.
+    pub(crate) fn ceiling(&self) -> u32 {
+        let Pauses { count, seconds, operations } = self.pauses;
+        let per_second = operations / seconds;
+        if count < PAUSES_KNOWN || per_second < SECOND_SAMPLES as f64 {
+            return u32::MAX;
+        }
+        let usual = count / seconds;
+        let by_queue = self.late / self.samples.max(1.0);
+        let share = (LATE_SHARE - by_queue).max(LATE_SHARE / 4.0);
+        (share * per_second / (usual + BAD_SECOND * sqrt(usual))) as u32
+    }
+
+    /// Share of operations that pauses make late at a limit.
+    fn share_by_pauses(&self, limit: u32) -> f64 {
+        let Pauses { count, operations, .. } = self.pauses;
+        if count < PAUSES_KNOWN { 0.0 } else { count * f64::from(limit) / operations.max(1.0) }
     }
 
     /// Whether a search should take a window as late.
@@ -163,7 +217,12 @@ impl Keeper {
             return Wish::BackOff((f64::from(limit) * factor) as u32);
         }
 
-        let mut aim = self.aim(second);
+        let ceiling = self.ceiling();
+        if f64::from(limit) > 1.2 * f64::from(ceiling) {
+            return Wish::Endure(ceiling.max(limit / 2));
+        }
+        let by_pauses = self.share_by_pauses(limit);
+        let mut aim = self.aim(second) * (1.0 - by_pauses / LATE_SHARE).max(0.25);
         if let Some((share, until_ns)) = self.inherent
             && clock_ns < until_ns
         {
@@ -180,7 +239,7 @@ impl Keeper {
         if share + 2.0 * error < 0.6 * aim {
             let next = step(limit, share.max(0.5 / self.samples), aim);
             self.eased_from = None;
-            return self.below_bad(limit, next, clock_ns, second).map_or(Wish::Hold, Wish::Raise);
+            return self.raise(limit, next.min(ceiling / 8 * 7), clock_ns, second);
         }
         // Half the target is left when the limit is half as high again: a queue grows no faster.
         let far = latency.p50_ns > 0 && latency.p50_ns.saturating_mul(4) < target_ns;
@@ -188,7 +247,7 @@ impl Keeper {
             self.calm = 0;
             let next = if far { limit + (limit / 2).max(1) } else { limit + (limit / 8).max(2) };
             self.eased_from = None;
-            return self.below_bad(limit, next, clock_ns, second).map_or(Wish::Hold, Wish::Raise);
+            return self.raise(limit, next.min(ceiling / 8 * 7), clock_ns, second);
         }
         Wish::Hold
     }
@@ -230,16 +289,18 @@ impl Keeper {
         self.late < 0.4 * LATE_SHARE * self.samples
     }
 
-    /// Whether the present limit violates the target in the long run.
-    pub(crate) fn is_violated(&self) -> bool {
-        self.late > 8.0
-            && self.late - 2.0 * sqrt(self.dispersion * self.late) > LATE_SHARE * self.samples
+    /// Whether a limit, the present one, violates the target in the long run.
+    pub(crate) fn is_violated(&self, limit: u32) -> bool {
+        let by_queue = self.late - 2.0 * sqrt(self.dispersion * self.late);
+        (self.late > 8.0 && by_queue > LATE_SHARE * self.samples)
+            || self.share_by_pauses(limit) > LATE_SHARE
     }
 
-    /// Whether the present limit keeps the target, beyond doubt.
-    pub(crate) fn is_kept(&self) -> bool {
+    /// Whether a limit, the present one, keeps the target, beyond doubt.
+    pub(crate) fn is_kept(&self, limit: u32) -> bool {
         let late = self.late + 2.0 * sqrt(self.dispersion * (self.late + self.dispersion));
-        late < LATE_SHARE * self.samples
+        let left = LATE_SHARE - self.share_by_pauses(limit);
+        late < left * self.samples
     }
 
     /// The share p to aim at, so that seconds with more than 1 % late are rare:
@@ -280,17 +341,17 @@ impl Keeper {
 
     /// Towards a limit remembered as bad: half-way at most, and no sooner than after a second
     /// (`second` operations) without trouble here, because trouble may be rare and yet too much.
-    fn below_bad(&self, limit: u32, next: u32, clock_ns: u64, second: f64) -> Option<u32> {
+    fn raise(&self, limit: u32, next: u32, clock_ns: u64, second: f64) -> Wish {
         let next = match self.bad {
             Some(bad) if clock_ns < bad.until_ns => {
                 if next > bad.limit / 8 * 7 && self.samples < second {
-                    return None;
+                    return Wish::Hold;
                 }
                 next.min(limit.midpoint(bad.limit.max(limit)))
             }
             _ => next,
         };
-        (next > limit).then_some(next)
+        if next > limit { Wish::Raise(next) } else { Wish::Hold }
     }
 }
 
@@ -355,7 +416,7 @@ mod tests {
         for _ in 0..36_000 {
             keeper.observe(&window(60), 100, 1_000_000, 0);
         }
-        assert!(keeper.is_kept() && !keeper.is_violated());
+        assert!(keeper.is_kept(100) && !keeper.is_violated(100));
         let eased = (0..600)
             .position(|_| matches!(keeper.observe(&window(140), 100, 1_000_000, 0), Wish::Ease(_)));
         assert!(eased.is_some_and(|windows| windows < 300), "{eased:?}");

@@ -47,13 +47,52 @@ pub struct Window {
     pub gated: u64,
     /// Latencies of the present epoch's operations.
     pub latency: Latency,
-    /// Longest stretch of the window in which nothing completed although operations were in flight, in
-    /// nanoseconds; 0 if unknown. A device or a processor that stops for a moment shows here, and is
-    /// not mistaken for a slow one.
-    pub silence_ns: u64,
+    /// The longest stretches of the window in which nothing completed although operations were in
+    /// flight. A device or a processor that stops for a moment shows here, and is not mistaken for a
+    /// slow one.
+    pub silences: Silences,
     /// Time taken out of the window because nobody was looking, in nanoseconds: the poller paused,
     /// the machine slept, the clock stepped. A window with a sizeable gap decides nothing.
     pub gap_ns: u64,
+}
+
+/// The longest of many stretches of time, in nanoseconds. A device that stands still does so more than
+/// once in a long window, so the longest alone would not do.
+///
+/// ```
+/// let mut silences = aura_aimd::Silences::default();
+/// [300, 4_000_000, 200, 3_000_000].into_iter().for_each(|ns| silences.note(ns));
+/// assert_eq!(silences.longer_than(1_000_000).sum::<u64>(), 7_000_000);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Silences {
+    /// Longest first; 0 where there were fewer.
+    longest_ns: [u64; SILENCES],
+}
+
+/// More pauses than that in one window are not accidents.
+const SILENCES: usize = 8;
+
+impl Silences {
+    /// Keeps a stretch of time if it is one of the longest so far.
+    #[inline]
+    pub fn note(&mut self, silence_ns: u64) {
+        if silence_ns > self.longest_ns[SILENCES - 1] {
+            self.insert(silence_ns);
+        }
+    }
+
+    #[cold]
+    fn insert(&mut self, silence_ns: u64) {
+        let position = self.longest_ns.partition_point(|&longer_ns| longer_ns >= silence_ns);
+        self.longest_ns.copy_within(position..SILENCES - 1, position + 1);
+        self.longest_ns[position] = silence_ns;
+    }
+
+    /// Those above `least_ns`, longest first.
+    pub fn longer_than(&self, least_ns: u64) -> impl Iterator<Item = u64> {
+        self.longest_ns.into_iter().take_while(move |&silence_ns| silence_ns > least_ns)
+    }
 }
 
 impl Window {

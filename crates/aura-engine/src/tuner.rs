@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aura_aimd::{Controller, Decision, Latency, Reason, Window};
+use aura_aimd::{Controller, Decision, Latency, Reason, Silences, Window};
 use aura_histogram::Snapshot;
 
 use crate::backend::Backend;
@@ -62,7 +62,7 @@ pub(crate) struct Tuner {
     /// When the last batch of completions was taken that is part of `seen_sum_ns`.
     last_batch_ns: u64,
     seen_sum_ns: u64,
-    silence_ns: u64,
+    silences: Silences,
     gap_ns: u64,
     /// Operations submitted before this moment say nothing about the present limit.
     pub(crate) epoch_ns: u64,
@@ -116,7 +116,7 @@ impl Tuner {
             last_at_work_ns: now_ns,
             last_batch_ns: now_ns,
             seen_sum_ns: 0,
-            silence_ns: 0,
+            silences: Silences::default(),
             gap_ns: 0,
             epoch_ns: 0,
             target_ns,
@@ -142,15 +142,21 @@ impl Tuner {
     #[inline]
     pub(crate) fn at_work(&mut self, now_ns: u64, slept: bool) {
         // What was accounted for since the last call was taken at the time of that call.
-        if self.latency_sum_ns != self.seen_sum_ns {
-            (self.seen_sum_ns, self.last_batch_ns) = (self.latency_sum_ns, self.last_at_work_ns);
-        }
-        self.silence_ns = self.silence_ns.max(now_ns.saturating_sub(self.last_batch_ns));
+        self.note_silence(self.last_at_work_ns);
         let away_ns = now_ns.saturating_sub(self.last_at_work_ns);
         if away_ns > GAP_NS && !slept {
             self.gap_ns += away_ns;
         }
         self.last_at_work_ns = now_ns;
+    }
+
+    /// Takes down how long nothing had completed, if something has meanwhile: at `batch_ns`.
+    #[inline]
+    fn note_silence(&mut self, batch_ns: u64) {
+        if self.latency_sum_ns != self.seen_sum_ns {
+            self.silences.note(batch_ns.saturating_sub(self.last_batch_ns));
+            (self.seen_sum_ns, self.last_batch_ns) = (self.latency_sum_ns, batch_ns);
+        }
     }
 
     /// Whether [`close_if_due`](Self::close_if_due) has anything to do. Two compares.
@@ -242,6 +248,8 @@ impl Tuner {
         now: Counters,
         rings: &[EngineRing<B>],
     ) -> Window {
+        self.note_silence(self.last_at_work_ns);
+        self.silences.note(now_ns.saturating_sub(self.last_batch_ns));
         self.scratch.clear();
         rings.iter().for_each(|ring| ring.histogram.window_into(&mut self.scratch));
         let duration_ns = length_ns.saturating_sub(self.gap_ns).max(1);
@@ -254,7 +262,7 @@ impl Tuner {
             in_flight_max: u32::try_from(self.in_flight_max).unwrap_or(u32::MAX),
             gated: now.gated - self.opened.gated,
             latency: self.latency(),
-            silence_ns: self.silence_ns,
+            silences: self.silences,
             gap_ns: self.gap_ns,
         }
     }
@@ -297,7 +305,7 @@ impl Tuner {
         self.opened_ns = now_ns;
         (self.samples, self.over_target) = (0, 0);
         (self.latency_sum_ns, self.in_flight_max, self.gap_ns) = (0, 0, 0);
-        (self.seen_sum_ns, self.last_batch_ns, self.silence_ns) = (0, now_ns, 0);
+        (self.seen_sum_ns, self.last_batch_ns, self.silences) = (0, now_ns, Silences::default());
     }
 }
 

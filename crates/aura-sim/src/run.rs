@@ -5,7 +5,7 @@ use crate::load::Load;
 use crate::policy::{Policy, Sampling};
 use crate::rng::Rng;
 use crate::trace::Trace;
-use aura_aimd::{Latency, Window};
+use aura_aimd::{Latency, Silences, Window};
 
 /// What goes wrong with the observer rather than the device. The default is nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +53,7 @@ struct Open {
     over_target: u64,
     gap_ns: u64,
     completed_ns: u64,
-    silence_ns: u64,
+    silences: Silences,
     latencies_ns: Vec<u64>,
 }
 
@@ -205,7 +205,7 @@ impl<'a> Engine<'a> {
     fn complete(&mut self, now_ns: u64, slot: u32) {
         self.account(now_ns);
         let since_ns = self.window.completed_ns.max(self.window.begin_ns);
-        self.window.silence_ns = self.window.silence_ns.max(now_ns - since_ns);
+        self.window.silences.note(now_ns - since_ns);
         self.window.completed_ns = now_ns;
         self.in_flight -= 1;
         self.free.push(slot);
@@ -282,7 +282,7 @@ impl<'a> Engine<'a> {
             in_flight_max: self.window.in_flight_max,
             gated: self.window.gated,
             latency: summarise(&mut self.window.latencies_ns, self.window.over_target),
-            silence_ns: self.window.silence_ns,
+            silences: self.window.silences,
             gap_ns: self.window.gap_ns,
         };
         let decision = self.policy.on_window(&window);

@@ -1,7 +1,7 @@
 //! What a caller may rely on, whatever the windows say.
 
 use crate::bench::{control, seconds};
-use aura_aimd::{Config, Controller, Latency, Phase, Reason, Window};
+use aura_aimd::{Config, Controller, Latency, Phase, Reason, Silences, Window};
 use aura_sim::{Load, MS, Rng, SEC, Service, SharedQueue};
 
 /// A value that is often an edge case.
@@ -24,6 +24,12 @@ fn wild_float(rng: &mut Rng) -> f64 {
     }
 }
 
+fn silences(rng: &mut Rng) -> Silences {
+    let mut silences = Silences::default();
+    (0..rng.below(12)).for_each(|_| silences.note(wild(rng)));
+    silences
+}
+
 #[test]
 fn nonsense_never_breaks_the_bounds() {
     for seed in 0..300 {
@@ -44,7 +50,7 @@ fn nonsense_never_breaks_the_bounds() {
                 in_flight_avg: wild_float(&mut rng),
                 in_flight_max: wild(&mut rng) as u32,
                 gated: wild(&mut rng),
-                silence_ns: wild(&mut rng),
+                silences: silences(&mut rng),
                 latency: Latency {
                     samples: wild(&mut rng),
                     over_target: wild(&mut rng),

@@ -3,5 +3,6 @@
 mod bench;
 mod contract;
 mod defects;
+mod hosted;
 mod reference;
 mod scenarios;
