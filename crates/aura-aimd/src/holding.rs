@@ -64,7 +64,11 @@ impl Controller {
     /// Does what the target asks for; whether that changed anything.
     fn obey_target(&mut self, window: &Window, target_ns: u64) -> bool {
         let (limit, clock_ns) = (self.limit, self.sanity.clock_ns);
-        let wish = self.keeper.observe(window, limit, target_ns, clock_ns);
+        // Where the median is twice what it is at the lowest limit, by Little's law.
+        let p50_ns = window.latency.p50_ns.max(1) as f64;
+        let unqueued = f64::from(limit) * 2.0 * self.unloaded_ns as f64 / p50_ns;
+        let limits = (limit, unqueued.min(f64::from(limit) * 1.25) as u32);
+        let wish = self.keeper.observe(window, limits, target_ns, clock_ns);
         if self.infeasible && self.keeper.is_kept(limit) {
             self.infeasible = false;
             self.reason = Reason::TargetSlack;
@@ -87,10 +91,6 @@ impl Controller {
             Wish::Ease(next) => {
                 self.remember_bad(self.config.bad_level_memory_ns);
                 (next, Reason::TargetExceeded)
-            }
-            // Where operations hardly wait, fewer of them in flight are late as often.
-            Wish::Endure(_) if window.latency.p50_ns < self.unloaded_ns.saturating_mul(2) => {
-                return false;
             }
             Wish::Endure(next) => (next, Reason::TargetExceeded),
             Wish::Raise(_) if !self.bounded_by_target => return false,
@@ -149,9 +149,12 @@ impl Controller {
                 (true, _) => home.saturating_mul(7) / 5,
                 (false, _) => home * 5 / 7,
             };
+            // More than what the service works off during a pause does not help to outlast it.
+            let enough = (self.monitor.reference * self.sanity.pause_ns / 1e9) as u32;
+            let away = if self.trial_up { away.min(enough.max(home)) } else { away };
             let away = away.clamp(self.config.min_limit, self.config.max_limit);
             self.trial_up = !self.trial_up;
-            if away != home {
+            if away.abs_diff(home) > home / 8 {
                 let trial = Trial::wide(home, away, self.rng.coin());
                 return self.begin(trial);
             }

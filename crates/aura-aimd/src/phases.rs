@@ -155,7 +155,13 @@ impl Controller {
         self.begin_search(None);
         self.reason = Reason::BaselineMeasured;
         self.phase = Phase::Probing;
-        self.search(window, false);
+        if self.is_saturated(window) && !self.keeper.is_late(window) {
+            // One look is enough: the service is all but idle meanwhile, and the next level is far away.
+            self.levels.record(self.limit, window, false);
+            self.follow_plan();
+        } else {
+            self.search(window, false);
+        }
     }
 
     pub(crate) fn begin_search(&mut self, hint: Option<u32>) {

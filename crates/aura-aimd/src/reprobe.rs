@@ -43,8 +43,10 @@ pub(crate) enum Verdict {
     Take,
 }
 
-/// What a wide trial has to gain for each doubling of the limit. One downwards must lose nothing.
+/// What a wide trial has to gain for each doubling of the limit, every time.
 const WIDE_GAIN: f64 = 0.03;
+/// What it may lose for each halving, unless it loses every time.
+const WIDE_LOSS: f64 = 0.015;
 
 impl Trial {
     pub(crate) fn new(home: u32, away: u32, away_first: bool) -> Self {
@@ -111,9 +113,11 @@ impl Trial {
         let relative = rate(away) / rate(home);
         if self.is_wide {
             let doublings = log2(f64::from(self.away) / f64::from(self.home));
-            let bar = 1.0 + WIDE_GAIN * doublings.max(0.0);
-            let always = self.wins == WINDOWS / 2;
-            return if always && relative > bar { Verdict::Take } else { Verdict::Keep };
+            let (bar, wins) = match doublings > 0.0 {
+                true => (1.0 + WIDE_GAIN * doublings, WINDOWS / 2),
+                false => (1.0 + WIDE_LOSS * doublings, 1),
+            };
+            return if self.wins >= wins && relative > bar { Verdict::Take } else { Verdict::Keep };
         }
         if self.away > self.home {
             // One percent for an eighth more in flight is what makes a doubling worth its while.

@@ -21,9 +21,11 @@ pub(crate) struct Sanity {
     pauses: f64,
     /// The service works in bursts.
     bursts: bool,
-    /// Share of the last seconds that was pauses, and whether that is worth an eye on it.
+    /// Share of the last seconds that was pauses, and until when it is worth an eye on it.
     pauses_lately: f64,
-    pauses_often: bool,
+    pauses_until_ns: u64,
+    /// Usual length of a pause, in nanoseconds.
+    pub(crate) pause_ns: f64,
 }
 
 /// A pause is longer than so many median latencies,
@@ -34,8 +36,8 @@ const PAUSE_INTERVALS: u64 = 20;
 const PAUSED_PART: u64 = 16;
 /// What pauses for more of the last seconds than this is worth an eye on it.
 const PAUSES_OFTEN: f64 = 0.02;
-/// And no longer if it does for less than this.
-const PAUSES_SELDOM: f64 = 0.008;
+/// For so long: a queue that is deep enough hides them.
+const PAUSES_REMEMBERED_NS: u64 = 20_000_000_000;
 const LATELY_NS: f64 = 1e9;
 /// A service that pauses for more of the time than this is one that works in bursts. What it does
 /// meanwhile for a deep queue is throughput, and no accident.
@@ -55,7 +57,8 @@ impl Sanity {
             pauses: 0.0,
             bursts: false,
             pauses_lately: 0.0,
-            pauses_often: false,
+            pauses_until_ns: 0,
+            pause_ns: 0.0,
         }
     }
 
@@ -96,7 +99,7 @@ impl Sanity {
 
     /// Whether the service pauses time and again.
     pub(crate) fn pauses_often(&self) -> bool {
-        self.pauses_often
+        self.clock_ns < self.pauses_until_ns
     }
 
     /// The window as it would have been if the service, or the processor, had not stopped for a moment:
@@ -112,8 +115,12 @@ impl Sanity {
         self.bursts = self.pauses > if self.bursts { PAUSES_MIN } else { PAUSES_MAX };
         let weight = window.duration_ns as f64 / (window.duration_ns as f64 + LATELY_NS);
         self.pauses_lately += (share - self.pauses_lately) * weight;
-        self.pauses_often =
-            self.pauses_lately > if self.pauses_often { PAUSES_SELDOM } else { PAUSES_OFTEN };
+        if self.pauses_lately > PAUSES_OFTEN {
+            self.pauses_until_ns = self.clock_ns.saturating_add(PAUSES_REMEMBERED_NS);
+        }
+        for pause_ns in pauses() {
+            self.pause_ns += (pause_ns as f64 - self.pause_ns) / 8.0;
+        }
         if paused_ns == 0 {
             return *window;
         }

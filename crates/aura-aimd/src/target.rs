@@ -182,11 +182,12 @@ impl Keeper {
             && late_deviations(latency.samples, latency.over_target, self.dispersion.min(4.0)) > 1.5
     }
 
-    /// Takes a window at `limit` and says what the target asks for.
+    /// Takes a window at `limit` and says what the target asks for. Pauses are no reason to go below
+    /// `unqueued`, the limit at which operations hardly wait: fewer of them are late as often.
     pub(crate) fn observe(
         &mut self,
         window: &Window,
-        limit: u32,
+        (limit, unqueued): (u32, u32),
         target_ns: u64,
         clock_ns: u64,
     ) -> Wish {
@@ -218,6 +219,7 @@ impl Keeper {
         }
 
         let ceiling = self.ceiling();
+        let (ceiling, raised) = (ceiling.max(unqueued), (ceiling / 8 * 7).max(unqueued));
         if f64::from(limit) > 1.2 * f64::from(ceiling) {
             return Wish::Endure(ceiling.max(limit / 2));
         }
@@ -239,7 +241,7 @@ impl Keeper {
         if share + 2.0 * error < 0.6 * aim {
             let next = step(limit, share.max(0.5 / self.samples), aim);
             self.eased_from = None;
-            return self.raise(limit, next.min(ceiling / 8 * 7), clock_ns, second);
+            return self.raise(limit, next.min(raised), clock_ns, second);
         }
         // Half the target is left when the limit is half as high again: a queue grows no faster.
         let far = latency.p50_ns > 0 && latency.p50_ns.saturating_mul(4) < target_ns;
@@ -247,7 +249,7 @@ impl Keeper {
             self.calm = 0;
             let next = if far { limit + (limit / 2).max(1) } else { limit + (limit / 8).max(2) };
             self.eased_from = None;
-            return self.raise(limit, next.min(ceiling / 8 * 7), clock_ns, second);
+            return self.raise(limit, next.min(raised), clock_ns, second);
         }
         Wish::Hold
     }
@@ -383,16 +385,16 @@ mod tests {
     #[test]
     fn plain_violation_backs_off_and_slack_raises() {
         let mut keeper = Keeper::new();
-        assert_eq!(keeper.observe(&window(3000), 100, 1_000_000, 0), Wish::BackOff(75));
+        assert_eq!(keeper.observe(&window(3000), (100, 0), 1_000_000, 0), Wish::BackOff(75));
         keeper.restart();
-        assert!(matches!(keeper.observe(&window(0), 75, 1_000_000, 0), Wish::Raise(76..=85)));
+        assert!(matches!(keeper.observe(&window(0), (75, 0), 1_000_000, 0), Wish::Raise(76..=85)));
     }
 
     #[test]
     fn a_bad_limit_is_approached_by_halves_until_it_is_forgotten() {
         let mut keeper = Keeper::new();
         keeper.remember_bad(84, 0, 10);
-        let mut observe = |clock_ns| keeper.observe(&window(0), 80, 1_000_000, clock_ns);
+        let mut observe = |clock_ns| keeper.observe(&window(0), (80, 0), 1_000_000, clock_ns);
         for _ in 0..9 {
             assert_eq!(observe(5), Wish::Hold, "not within the first second");
         }
@@ -414,11 +416,12 @@ mod tests {
     fn old_punctuality_does_not_hide_new_lateness() {
         let mut keeper = Keeper::new();
         for _ in 0..36_000 {
-            keeper.observe(&window(60), 100, 1_000_000, 0);
+            keeper.observe(&window(60), (100, 0), 1_000_000, 0);
         }
         assert!(keeper.is_kept(100) && !keeper.is_violated(100));
-        let eased = (0..600)
-            .position(|_| matches!(keeper.observe(&window(140), 100, 1_000_000, 0), Wish::Ease(_)));
+        let eased = (0..600).position(|_| {
+            matches!(keeper.observe(&window(140), (100, 0), 1_000_000, 0), Wish::Ease(_))
+        });
         assert!(eased.is_some_and(|windows| windows < 300), "{eased:?}");
     }
 
@@ -426,7 +429,7 @@ mod tests {
     fn exactly_on_aim_nothing_moves() {
         let mut keeper = Keeper::new();
         for _ in 0..100 {
-            assert_eq!(keeper.observe(&window(65), 100, 1_000_000, 0), Wish::Hold);
+            assert_eq!(keeper.observe(&window(65), (100, 0), 1_000_000, 0), Wish::Hold);
         }
     }
 }
