@@ -28,9 +28,9 @@ fn hosted_disk_without_target() {
         figures.add("cv", trace.limit_stats(2 * SEC, 12 * SEC).1);
     });
     figures.print();
-    assert!(figures.low("of knee's") >= 0.92);
-    assert!(figures.mean("of knee's") >= 0.97);
-    assert!(figures.mean("p99/knee") <= 1.3);
+    assert!(figures.low("of knee's") >= 0.9);
+    assert!(figures.mean("of knee's") >= 0.96);
+    assert!(figures.mean("p99/knee") <= 1.5);
 }
 
 fn fixed(depth: u32, setup: &Setup) -> Trace {
