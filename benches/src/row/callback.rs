@@ -39,6 +39,11 @@ pub enum Mode {
     Single,
     /// As it comes, ready for many threads.
     Default,
+    /// As `Single`, with a controller that watches and does not limit.
+    Watched,
+    /// As `Single`, with a controller at work whose lowest limit is this depth, so that it costs what it
+    /// costs and changes nothing.
+    Controlled(u32),
 }
 
 /// The loop.
@@ -143,13 +148,18 @@ impl Callbacks {
 }
 
 impl Mode {
-    /// Options of an engine without a limit: rows are compared at the same depth, and a limit below it
+    /// Options of an engine that does not limit: rows are compared at the same depth, and a limit below it
     /// would measure the limit.
     pub fn options(self) -> Options {
         let options = Options::new().disable_adaptive(true);
         match self {
             Self::Single => options.single_thread(true).ring_count(1),
             Self::Default => options,
+            Self::Watched => Self::Single.options().disable_adaptive(false),
+            Self::Controlled(depth) => {
+                let depth = depth as i32;
+                Self::Watched.options().queue_depth(depth).min_in_flight(depth)
+            }
         }
     }
 }

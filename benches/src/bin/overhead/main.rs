@@ -167,6 +167,8 @@ fn rows(subject: &Subject, settings: Settings) -> Result<Vec<Named>, Error> {
         named("callback-nop-default", "raw-nop", nop(Mode::Default)?),
         named("callback-single", "raw-plain", read(Mode::Single)?),
         named("callback-default", "raw-plain", read(Mode::Default)?),
+        named("callback-watched", "raw-plain", read(Mode::Watched)?),
+        named("callback-controlled", "raw-plain", read(Mode::Controlled(settings.depth))?),
         named("callback-fixed", "raw-plain", Callbacks::fixed(subject, settings)?),
         named("c-callback-nop-single", "raw-nop", c_nop(Mode::Single)?),
         named("c-callback-nop-default", "raw-nop", c_nop(Mode::Default)?),
