@@ -61,7 +61,7 @@ pub extern "C" fn aura_flush(engine: *mut aura_engine_t) -> c_int {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn aura_pending_count(engine: *const aura_engine_t) -> c_int {
-    give(names::find(engine).map(|engine| count(engine.in_flight() as usize)))
+    give(names::find(engine).map(|engine| count(engine.pending() as usize)))
 }
 
 #[unsafe(no_mangle)]

@@ -86,10 +86,10 @@ impl Engine {
         Ok(self.inner.fatal_error().unwrap_or(0))
     }
 
-    /// Operations in flight.
+    /// Operations in flight, with those that have completed and wait for a `poll` to call them back.
     #[must_use]
     pub fn pending_count(&self) -> usize {
-        self.inner.in_flight() as usize
+        self.inner.pending() as usize
     }
 
     /// Changes the latency target while the engine runs; 0 is "automatic". It takes effect at the

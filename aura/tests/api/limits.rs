@@ -127,6 +127,20 @@ fn a_congested_thread_spills_in_adaptive_mode_only() {
     }
 }
 
+/// Submissions at the limit take completions off the queue, and call nobody back.
+#[test]
+fn what_was_not_called_back_is_pending() {
+    let engine = engine_of(1, 4);
+    let outcomes = Outcomes::default();
+    let taken = (0..1000).take_while(|_| engine.nop(outcomes.hear()).is_ok()).count();
+    assert!(taken > 4, "room was made {taken} times");
+    assert_eq!((engine.pending_count(), outcomes.count()), (taken, 0));
+    while engine.pending_count() > 0 {
+        engine.wait(-1).unwrap();
+    }
+    assert_eq!(outcomes.count(), taken);
+}
+
 #[test]
 fn a_callback_at_the_limit_is_refused_and_nothing_hangs() {
     for (rings, depth) in [(1, 1), (1, 4), (3, 2)] {

@@ -157,7 +157,7 @@ impl<B: Backend> Engine<B> {
         let parked = self.rings[ring].submission.parked.load(Ordering::Relaxed) > 0;
         if !matches!(cancelled, Ok(true)) && (parked || self.rings[ring].slots.is_in_flight(name)) {
             self.drivers.abandoned.store(true, Ordering::SeqCst);
-            if self.attention.is_parked() {
+            if self.attention.is_parked() || self.attention.is_poll_fd_in_use() {
                 self.wake();
             }
         }
@@ -166,7 +166,7 @@ impl<B: Backend> Engine<B> {
     /// Whether [`sweep_abandoned`](Self::sweep_abandoned) has something to do. One load.
     #[inline]
     pub(crate) fn any_abandoned(&self) -> bool {
-        self.drivers.abandoned.load(Ordering::Relaxed)
+        self.drivers.abandoned.load(Ordering::SeqCst)
     }
 
     /// Cancels operations whose futures were dropped where they could not be cancelled, and takes

@@ -113,7 +113,8 @@ impl<B: Backend> Engine<B> {
         // what they queued before is handed over below. See `attention`.
         self.attention.park(ring.map_or(Ears::AllRings, Ears::Ring));
         let slept = match ring {
-            _ if not_now() => Ok(()),
+            // Whoever abandons an operation says so first, and then looks whether to wake this.
+            _ if not_now() || self.any_abandoned() => Ok(()),
             None => self.sleep_on_epoll(poller, timeout),
             Some(ring) if self.ring_to_sleep_in() == Some(ring) => {
                 self.sleep_in_ring(ring, timeout);

@@ -18,7 +18,7 @@ use crate::delegate::PEERS;
 use crate::{cargo, lint};
 
 /// Long enough to compile everything on a slow machine, short enough to end a hang.
-const BUILD_LIMIT: Duration = Duration::from_secs(15 * 60);
+const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
 const RUN_LIMIT: Duration = Duration::from_secs(120);
 
