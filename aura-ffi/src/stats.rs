@@ -105,7 +105,7 @@ pub unsafe extern "C" fn aura_get_ring_stats(
         let all = aura_ring_stats_t {
             ops_completed: narrow(found.ops_completed, i64::MAX),
             bytes_transferred: narrow(found.bytes_transferred, i64::MAX),
-            pending_count: narrow(found.in_flight, c_int::MAX),
+            pending_count: narrow(found.pending, c_int::MAX),
             peak_in_flight: narrow(found.peak_in_flight.into(), c_int::MAX),
             in_flight_limit: narrow(found.limit.into(), c_int::MAX),
             batch_threshold: narrow(found.batch.into(), c_int::MAX),

@@ -140,7 +140,7 @@ impl RingStats {
     /// Operations in flight on this ring.
     #[must_use]
     pub fn pending_count(&self) -> i32 {
-        narrow(self.inner.in_flight, i32::MAX)
+        narrow(self.inner.pending, i32::MAX)
     }
 
     /// The most operations that were in flight on this ring.

@@ -7,6 +7,8 @@ mod drivers;
 mod input;
 mod limits;
 mod many;
+#[cfg(aura_poison)]
+mod poison;
 mod registered;
 mod reuse;
 mod streams;

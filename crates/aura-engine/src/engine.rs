@@ -58,8 +58,6 @@ pub struct Engine<B: Backend = Ring> {
     pub(crate) misalignment_said: AtomicBool,
     /// The most that was ever in flight on all rings together. By the poller.
     pub(crate) peak_in_flight: AtomicU64,
-    /// Operations taken off a queue to make room, that are not called back yet. Written inside the gate.
-    pub(crate) stashed: AtomicU64,
     /// The first `errno` that made a ring unusable, 0 while all is well. Written once.
     fatal: AtomicI32,
     /// No new operations. Set once, before anything is torn down.
@@ -119,7 +117,6 @@ impl<B: Backend> Engine<B> {
             callback_panics: AtomicU64::new(0),
             misalignment_said: AtomicBool::new(false),
             peak_in_flight: AtomicU64::new(0),
-            stashed: AtomicU64::new(0),
             fatal: AtomicI32::new(0),
             closing: AtomicBool::new(false),
             settled: AtomicBool::new(false),
@@ -209,7 +206,7 @@ impl<B: Backend> Engine<B> {
     /// that have completed at the limit and wait for a `poll` to call them back.
     #[must_use]
     pub fn pending(&self) -> u64 {
-        self.in_flight() + self.stashed.load(Ordering::Acquire)
+        self.rings.iter().map(EngineRing::pending).sum()
     }
 
     /// Operations on all rings that are in flight, or whose callbacks have not returned.

@@ -17,6 +17,7 @@
 //! | `awaited`, `parked`, `drive`, `flag` | operations for futures; their queue at the limit; who polls, and for what |
 //! | `ring`, [`backend`] | one ring; the interface to the kernel |
 //! | `resources`, `files`, `slabs` | registered buffers, files, and memory of the pool |
+//! | `poison` | what the kernel has, as AddressSanitizer sees it |
 //! | `tuner`, `decisions` | the controller at work; what it decided |
 //! | `stats`, `metrics` | what the engine says about itself; the same for monitoring |
 //! | `traced` | messages and decisions for `tracing`, with that feature |
@@ -54,6 +55,7 @@ mod metrics;
 mod op;
 mod pace;
 mod parked;
+mod poison;
 mod poll;
 mod primitive;
 mod repeat;

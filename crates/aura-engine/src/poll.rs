@@ -246,6 +246,8 @@ impl<B: Backend> Engine<B> {
         if done.is_empty() {
             return false;
         }
+        let called = ring.completion.delivered.load(Ordering::Relaxed) + done.len() as u64;
+        ring.completion.called.store(called, Ordering::Release);
         self.dispatching_ns.store(batch.now_ns(), Ordering::Relaxed);
         self.attention.begin_callbacks();
         CALLBACK_DEPTH.with(|depth| depth.set(depth.get() + 1));
@@ -259,8 +261,7 @@ impl<B: Backend> Engine<B> {
         CALLBACK_DEPTH.with(|depth| depth.set(depth.get() - 1));
         self.attention.end_callbacks();
         self.dispatching_ns.store(0, Ordering::Relaxed);
-        let delivered = ring.completion.delivered.load(Ordering::Relaxed) + done.len() as u64;
-        ring.completion.delivered.store(delivered, Ordering::Release);
+        ring.completion.delivered.store(called, Ordering::Release);
         let mut end = ring.lock();
         // SAFETY: under the lock, on the reaping thread, after their callbacks.
         unsafe { ring.slots.retire(&mut end.free, done.iter().map(|done| done.slot)) };

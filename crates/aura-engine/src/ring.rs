@@ -67,8 +67,11 @@ pub(crate) struct Submission {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct Completions {
-    /// User operations ever completed, counted before their callbacks run.
+    /// User operations ever completed, which gives their permits back.
     pub(crate) completed: AtomicU64,
+    /// Those of them that are being called back, or have been: not those that were taken off the queue
+    /// to make room. Counted before their callbacks run.
+    pub(crate) called: AtomicU64,
     /// Those of them whose callbacks have returned.
     pub(crate) delivered: AtomicU64,
     /// Those of them that used registered buffers.
@@ -211,6 +214,13 @@ impl<B: Backend> EngineRing<B> {
         let completed = self.completion.completed.load(Ordering::Acquire);
         // Read second, so that the difference is never negative.
         self.submission.submitted.load(Ordering::Acquire).saturating_sub(completed)
+    }
+
+    /// User operations whose callbacks have not begun.
+    pub(crate) fn pending(&self) -> u64 {
+        let called = self.completion.called.load(Ordering::Acquire);
+        // Read second, as above.
+        self.submission.submitted.load(Ordering::Acquire).saturating_sub(called)
     }
 
     /// Whether the limit allows one more. Under the lock, or it may be old news.

@@ -23,7 +23,6 @@ impl<B: Backend> Engine<B> {
                 poller.stash.extend(batch.done().iter().map(|done| (index, *done)));
             }
             poller.batch = batch;
-            self.stashed.store(poller.stash.len() as u64, Ordering::Release);
             if !poller.stash.is_empty() && self.attention.is_poll_fd_in_use() {
                 // Their arrival in the queue announced them to whoever watches the descriptor;
                 // now that they left the queue, something else has to.
@@ -39,7 +38,6 @@ impl<B: Backend> Engine<B> {
             return 0;
         }
         let stash = std::mem::take(&mut poller.stash);
-        self.stashed.store(0, Ordering::Release);
         for (index, done) in &stash {
             self.deliver(*index, &Batch::of(*done, B::now_ns()));
         }

@@ -103,7 +103,10 @@ impl<B: Backend> Engine<B> {
     ) -> Result<()> {
         let ring = self.ring_to_sleep_in();
         let can_be_woken = ring.is_none_or(|ring| self.arm_wake(poller, ring));
-        let timeout = if can_be_woken { timeout } else { at_most(BACK_OFF, timeout) };
+        // There was no room to cancel them all: soon again.
+        let had_abandoned = self.any_abandoned();
+        let is_short = !can_be_woken || had_abandoned;
+        let timeout = if is_short { at_most(BACK_OFF, timeout) } else { timeout };
         poller.parked_at_ns = B::now_ns();
         poller.tuner.at_work(poller.parked_at_ns, false);
         poller.slept = true;
@@ -114,7 +117,7 @@ impl<B: Backend> Engine<B> {
         self.attention.park(ring.map_or(Ears::AllRings, Ears::Ring));
         let slept = match ring {
             // Whoever abandons an operation says so first, and then looks whether to wake this.
-            _ if not_now() || self.any_abandoned() => Ok(()),
+            _ if not_now() || (!had_abandoned && self.any_abandoned()) => Ok(()),
             None => self.sleep_on_epoll(poller, timeout),
             Some(ring) if self.ring_to_sleep_in() == Some(ring) => {
                 self.sleep_in_ring(ring, timeout);

@@ -30,6 +30,7 @@ use aura_ring::{Parts, Sqe};
 
 use crate::handle::GENERATION_MASK;
 use crate::op::OpKind;
+use crate::poison;
 use crate::tenant::Tenant;
 use crate::{Completion, Handle};
 
@@ -110,6 +111,7 @@ impl Slot {
         tenant: T,
     ) {
         let parts = sqe.parts();
+        poison::lend(kind, flags, &parts);
         self.kind.store(kind as u8 | (flags >> KIND_SHIFT) as u8 & 0xf0, Ordering::Relaxed);
         self.flags.store(flags as u8, Ordering::Relaxed);
         self.fd.store(parts.fd, Ordering::Relaxed);
@@ -145,6 +147,8 @@ impl Slot {
     /// The caller holds the submission lock, has just occupied the slot with a tenant of this
     /// very type, and the kernel has not been given the operation.
     pub(crate) unsafe fn vacate<T: Tenant>(&self) -> T {
+        // SAFETY: the slot belongs to the caller.
+        unsafe { self.give_back_memory() };
         self.tag.store(self.tag.load(Ordering::Relaxed) & !STATE_MASK, Ordering::Relaxed);
         // SAFETY: `occupy` wrote this type, in this form; it is read once, as `invoke` is cleared.
         unsafe {
@@ -236,6 +240,7 @@ impl Slot {
         // SAFETY: the slot belongs to the caller; `invoke` is taken, so that the captures are
         // consumed once.
         unsafe {
+            self.give_back_memory();
             if let Some(invoke) = (*self.invoke.get()).take() {
                 invoke(self, Some(completion));
             }
@@ -283,9 +288,21 @@ impl Slot {
     pub(crate) unsafe fn drop_tenant(&self) {
         // SAFETY: by contract; a slot that holds a tenant says so.
         unsafe {
+            self.give_back_memory();
             if let Some(invoke) = (*self.invoke.get()).take() {
                 invoke(self, None);
             }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The slot belongs to the caller, and holds an operation.
+    #[inline]
+    unsafe fn give_back_memory(&self) {
+        if cfg!(aura_poison) {
+            // SAFETY: by contract.
+            poison::give_back(self.kind(), self.flags(), &unsafe { self.sqe() }.parts());
         }
     }
 

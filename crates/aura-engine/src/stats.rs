@@ -51,6 +51,8 @@ pub struct RingStats {
     pub ops_failed: u64,
     pub bytes_transferred: u64,
     pub in_flight: u64,
+    /// Operations whose callbacks have not begun.
+    pub pending: u64,
     pub peak_in_flight: u32,
     pub limit: u32,
     pub batch: u32,
@@ -73,7 +75,7 @@ impl<B: Backend> Engine<B> {
         let sum = |of: fn(&EngineRing<B>) -> u64| self.rings.iter().map(of).sum::<u64>();
         let bytes = sum(|ring| ring.meters.bytes());
         EngineStats {
-            ops_completed: sum(|ring| ring.completion.completed.load(Ordering::Relaxed)),
+            ops_completed: sum(|ring| ring.completion.called.load(Ordering::Relaxed)),
             ops_failed: sum(|ring| ring.meters.failed()),
             bytes_transferred: bytes,
             throughput_bps: self.recent_bps(
@@ -100,10 +102,11 @@ impl<B: Backend> Engine<B> {
         self.latencies_into(ring, &mut latencies);
         let bytes = ring.meters.bytes();
         Some(RingStats {
-            ops_completed: ring.completion.completed.load(Ordering::Relaxed),
+            ops_completed: ring.completion.called.load(Ordering::Relaxed),
             ops_failed: ring.meters.failed(),
             bytes_transferred: bytes,
             in_flight: ring.in_flight(),
+            pending: ring.pending(),
             peak_in_flight: ring.completion.peak.load(Ordering::Relaxed),
             limit: ring.submission.limit.load(Ordering::Relaxed),
             batch: ring.submission.batch_threshold.load(Ordering::Relaxed),

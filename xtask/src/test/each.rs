@@ -240,7 +240,10 @@ impl Counts {
                 println!("test {name} ... {rest}");
             }
             Verdict::Failed { why, output } => {
-                println!("{output}test {name} ... FAILED: {why}");
+                // libtest's own verdict would be counted beside this one.
+                let verdict = format!("test {name} ... FAILED");
+                output.lines().filter(|line| *line != verdict).for_each(|line| println!("{line}"));
+                println!("{verdict}: {why}");
                 println!("repeat with: {} --exact {name}", test.program.display());
                 self.failed.push(name.clone());
             }

@@ -203,13 +203,13 @@ fn only_if_long(extent: Extent, step: Step) -> Step {
 /// what is resident.
 const SANITIZED: &[(&str, &str)] = &[
     ("RUSTC_BOOTSTRAP", "1"),
-    ("RUSTFLAGS", "-Zsanitizer=address"),
+    ("RUSTFLAGS", "-Zsanitizer=address --cfg aura_poison"),
     ("ASAN_OPTIONS", "detect_leaks=0:quarantine_size_mb=4:thread_local_quarantine_size_kb=64"),
 ];
 /// For programs whose tests forget nothing.
 const SANITIZED_FOR_LEAKS: &[(&str, &str)] = &[
     ("RUSTC_BOOTSTRAP", "1"),
-    ("RUSTFLAGS", "-Zsanitizer=address"),
+    ("RUSTFLAGS", "-Zsanitizer=address --cfg aura_poison"),
     ("ASAN_OPTIONS", "detect_leaks=1"),
 ];
 const TESTS_SANITIZED: &str = "--package aura --package aura-engine --package aura-bufpool \

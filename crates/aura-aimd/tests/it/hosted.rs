@@ -59,7 +59,7 @@ fn hosted_disk_with_targets() {
         });
         figures.print();
         // In spells no limit worth having keeps a target; the fixed depth misses it twice as often.
-        assert!(figures.low("of static") >= 0.83);
+        assert!(figures.low("of static") >= 0.8);
         assert!(figures.mean("of static") >= 0.9);
         assert!(figures.mean("V") <= 0.6 * figures.mean("static V"));
     }

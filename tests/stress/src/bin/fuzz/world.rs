@@ -64,7 +64,7 @@ pub(crate) struct Operation {
     pub(crate) result_max: i64,
     pub(crate) opens: bool,
     pub(crate) is_stuck: bool,
-    /// It may end cancelled: somebody asked, it is part of a chain, or the engine ends.
+    /// It may end cancelled: somebody asked, it is part of a chain, its file was closed, or the engine ends.
     pub(crate) may_be_cancelled: bool,
     pub(crate) completions: u32,
     /// What its callback does, if anything.
@@ -119,6 +119,12 @@ impl World {
         }
         let number = random.of(&alive);
         Picked { name: self.engines[number].name, number: Some(number) }
+    }
+
+    /// A number, or a place in a table, is about to name another file: what a thread that ended left behind
+    /// on it may be reported as cancelled from now on, instead of being repeated.
+    pub(crate) fn files_change(&mut self) {
+        self.operations.iter_mut().for_each(|operation| operation.may_be_cancelled = true);
     }
 
     pub(crate) fn alive(&self) -> Vec<usize> {

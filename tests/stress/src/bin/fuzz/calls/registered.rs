@@ -14,7 +14,7 @@ use libc::iovec;
 use super::operations::{MEMORY_BYTES, memory};
 use super::{is_foreign, is_in_callback, look, pointer};
 use crate::oracle::{May, call};
-use crate::world::{self, Picked};
+use crate::world::{self, Picked, World};
 
 pub(super) fn any(random: &mut Random) {
     let picked = world::with(|world| world.pick_engine(random));
@@ -90,6 +90,7 @@ fn register_files(random: &mut Random, picked: Picked) {
 }
 
 fn update_file(random: &mut Random, picked: Picked) {
+    world::with(World::files_change);
     let index = random.of(&[0, 1, 2, -1, i32::MAX]);
     let fd = random.of(&[-1, -1, -2, 1_000_000]);
     let registered = look(picked, |engine| engine.files_registered).unwrap_or(false);
@@ -106,6 +107,7 @@ fn update_file(random: &mut Random, picked: Picked) {
 }
 
 fn unregister(random: &mut Random, picked: Picked) {
+    world::with(World::files_change);
     let what = random.of(&[0, 0, 0, 1, 2, u32::MAX]);
     let waits = random.one_in(2) && !is_in_callback();
     let state = look(picked, |engine| {

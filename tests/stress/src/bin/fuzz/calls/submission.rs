@@ -125,6 +125,9 @@ pub(super) fn submit(
     plan: &Plan,
     function: impl FnOnce(*mut aura_engine_t, aura_callback_t, *mut c_void) -> *mut aura_request_t,
 ) {
+    if plan.closes.is_some() {
+        world::with(World::files_change);
+    }
     // Nobody hears of some; not of those whose result is needed.
     let is_silent = random.one_in(16) && !plan.is_stuck && !plan.opens;
     let callback: aura_callback_t = if is_silent { None } else { Some(heard) };
