@@ -160,10 +160,8 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
         unavailable: no_rustfmt,
         ..Step::cargo("format of bench peers", lint::FORMAT_CHECK_PEERS.iter().copied())
     });
-    steps.push(Step {
-        unavailable: no_clippy,
-        ..Step::cargo("clippy of bench peers", lint::CLIPPY_PEERS.iter().copied())
-    });
+    let clippy = Step::cargo("clippy of bench peers", lint::CLIPPY_PEERS.iter().copied());
+    steps.push(only_if_long(extent, Step { unavailable: no_clippy, ..clippy }));
     let tests = ["test", "--release", "--manifest-path", PEERS, "--", "--show-output"];
     steps.push(only_if_long(extent, Step::cargo("tests of bench peers", tests)));
     let peers = ["xtask", "bench", "peers", "--seconds", "0.1", "--rounds", "1", "--size", "32MiB"];
