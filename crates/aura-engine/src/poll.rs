@@ -149,7 +149,7 @@ impl<B: Backend> Engine<B> {
             poller.woken |= self.take_wake();
         }
         let mut processed = self.deliver_stash(poller);
-        if self.errands.any() {
+        if self.errands.any() && !self.is_closed() {
             processed += self.run_errands();
         }
         if !poller.put_off.is_empty() {

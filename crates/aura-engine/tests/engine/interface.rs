@@ -137,5 +137,9 @@ fn what_is_posted_is_called_once_where_completions_are_processed() {
         });
         assert_eq!(calls.try_iter().collect::<Vec<_>>(), [std::thread::current().id()]);
         assert_eq!(engine.poll().unwrap(), 0);
+        let (sender, late_calls) = mpsc::channel();
+        engine.post(Arc::new(Call(sender)).into()).unwrap();
+        drop(engine);
+        assert_eq!(late_calls.recv(), Err(mpsc::RecvError), "dropped, not called");
     }
 }
