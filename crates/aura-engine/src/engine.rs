@@ -13,9 +13,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::directory;
 use crate::drive::Drivers;
-use crate::errands::Errands;
+use crate::errands::Errand;
 use crate::error::{Error, Result};
-use crate::files::Leftovers;
+use crate::files::Leftover;
 use crate::flusher::Flusher;
 use crate::gate::Gate;
 use crate::lock::Door;
@@ -26,6 +26,7 @@ use crate::ring::EngineRing;
 use crate::select::Selector;
 use crate::slabs::Slabs;
 use crate::sleep::Bed;
+use crate::to_do::ToDo;
 use crate::tuner::{self, NewTarget, Published, Tuner};
 
 /// Rings, slots, controller, pool and histograms, composed: the whole of asynchronous file I/O on
@@ -45,10 +46,10 @@ pub struct Engine<B: Backend = Ring> {
     pub(crate) attention: Attention,
     pub(crate) active: ActiveRings,
     pub(crate) resources: Resources,
-    pub(crate) leftovers: Leftovers,
+    pub(crate) leftovers: ToDo<Leftover>,
     pub(crate) published: Published,
     pub(crate) drivers: Drivers,
-    pub(crate) errands: Errands,
+    pub(crate) errands: ToDo<Errand>,
     /// When the batch was taken whose callbacks are running, 0 when none are. By the poller.
     pub(crate) dispatching_ns: AtomicU64,
     /// Submissions that went to another ring than the CPU's own.
@@ -108,10 +109,10 @@ impl<B: Backend> Engine<B> {
             attention: Attention::default(),
             active: ActiveRings::new(rings.len()),
             resources: Resources::default(),
-            leftovers: Leftovers::default(),
+            leftovers: ToDo::default(),
             published: Published::default(),
             drivers: Drivers::default(),
-            errands: Errands::default(),
+            errands: ToDo::default(),
             dispatching_ns: AtomicU64::new(0),
             spills: AtomicU64::new(0),
             callback_panics: AtomicU64::new(0),

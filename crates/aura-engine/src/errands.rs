@@ -2,12 +2,9 @@
 //!
 //! # Synchronization
 //!
-//! An errand is listed under the mutex, then `any` is set, then the poller is woken, for good: a
-//! wake-up is kept until somebody takes it. The poller takes wake-ups before it looks at `any`, so it
-//! never sleeps on an errand.
+//! An errand is listed, and then the poller is woken, for good: a wake-up is kept until somebody takes
+//! it. The poller takes wake-ups before it looks at the list, so it never sleeps on an errand.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::task::Waker;
 
 use crate::backend::Backend;
@@ -16,36 +13,12 @@ use crate::error::{Error, Result};
 use crate::handle::{Handle, SlotName};
 
 /// What is left to be done.
-#[derive(Debug, Default)]
-pub(crate) struct Errands {
-    any: AtomicBool,
-    list: Mutex<Vec<Errand>>,
-}
-
 #[derive(Debug)]
-enum Errand {
+pub(crate) enum Errand {
     /// Asks the kernel to cancel an operation, for a thread that the engine lets do nothing else.
     Cancel { ring: usize, name: SlotName },
     /// Somebody else's code.
     Call(Waker),
-}
-
-impl Errands {
-    /// Whether there is something to do. One load.
-    #[inline]
-    pub(crate) fn any(&self) -> bool {
-        self.any.load(Ordering::SeqCst)
-    }
-
-    fn add(&self, errand: Errand) {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).push(errand);
-        self.any.store(true, Ordering::SeqCst);
-    }
-
-    fn take(&self) -> Vec<Errand> {
-        self.any.store(false, Ordering::SeqCst);
-        std::mem::take(&mut *self.list.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 impl<B: Backend> Engine<B> {
@@ -95,6 +68,7 @@ impl<B: Backend> Engine<B> {
         }
         calls
     }
+
     /// With a full queue: hands that over and tries once more, and in the worst case at the next visit.
     fn cancel_for_another(&self, ring: usize, name: SlotName) {
         for _ in 0..2 {

@@ -6,8 +6,6 @@
 //! still be queued when a file is dropped are operations whose futures were forgotten.
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use aura_ring::Target;
 
@@ -55,33 +53,10 @@ impl Places {
 }
 
 /// What could not be closed or given back at once.
-#[derive(Debug, Default)]
-pub(crate) struct Leftovers {
-    any: AtomicBool,
-    items: Mutex<Vec<Leftover>>,
-}
-
 #[derive(Debug)]
-enum Leftover {
+pub(crate) enum Leftover {
     Descriptor(OwnedFd),
     Place(FilePlace),
-}
-
-impl Leftovers {
-    #[inline]
-    pub(crate) fn any(&self) -> bool {
-        self.any.load(Ordering::Relaxed)
-    }
-
-    fn push(&self, item: Leftover) {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner).push(item);
-        self.any.store(true, Ordering::Relaxed);
-    }
-
-    fn take(&self) -> Vec<Leftover> {
-        self.any.store(false, Ordering::Relaxed);
-        std::mem::take(&mut self.items.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 impl<B: Backend> Engine<B> {
@@ -128,7 +103,7 @@ impl<B: Backend> Engine<B> {
     /// Gives a file's place back, after what was submitted for it has reached the kernel.
     pub fn free_file_place(&self, place: FilePlace) {
         if self.door.check().is_err() {
-            self.leftovers.push(Leftover::Place(place));
+            self.leftovers.add(Leftover::Place(place));
             return;
         }
         let mut life = self.lifecycle();
@@ -137,7 +112,7 @@ impl<B: Backend> Engine<B> {
                 self.with_nothing_queued(ring, || ring.backend.update_files(place.0, &[-1]));
             if emptied.is_err() {
                 drop(life);
-                self.leftovers.push(Leftover::Place(place));
+                self.leftovers.add(Leftover::Place(place));
                 return;
             }
         }
@@ -151,7 +126,7 @@ impl<B: Backend> Engine<B> {
         if self.hand_over_all() {
             drop(fd);
         } else {
-            self.leftovers.push(Leftover::Descriptor(fd));
+            self.leftovers.add(Leftover::Descriptor(fd));
         }
     }
 

@@ -12,6 +12,7 @@
 //! | `wait`, `sleep` | waiting for them, the event loop; sleeping in the kernel and waking |
 //! | `flusher` | who hands over while the application sleeps in a loop of its own |
 //! | `room`, `repeat` | room for a submission at the limit; operations that have to be repeated |
+//! | `errands`, `to_do` | what other threads leave to the one inside the gate |
 //! | `attention` | how submitters and a sleeping poller do not miss each other |
 //! | `slot`, `slots`, `tenant`, `handle`, `directory` | where an operation lives, and the names it has |
 //! | `awaited`, `parked`, `drive`, `flag` | operations for futures; their queue at the limit; who polls, and for what |
@@ -72,6 +73,7 @@ mod slots;
 mod stats;
 mod submit;
 mod tenant;
+mod to_do;
 #[cfg(feature = "tracing")]
 mod traced;
 mod tuner;

@@ -16,22 +16,22 @@ use crate::slot::AWAITED;
 /// From here on the memory is the operation's.
 #[inline]
 pub(crate) fn lend(kind: OpKind, flags: u16, parts: &Parts) {
-    if cfg!(aura_poison) && flags & AWAITED != 0 && reads_into_memory(kind) {
-        mark(parts, true);
-    }
+    mark_if_read(kind, flags, parts, true);
 }
 
 /// From here on it is its owner's again.
 #[inline]
 pub(crate) fn give_back(kind: OpKind, flags: u16, parts: &Parts) {
-    if cfg!(aura_poison) && flags & AWAITED != 0 && reads_into_memory(kind) {
-        mark(parts, false);
-    }
+    mark_if_read(kind, flags, parts, false);
 }
 
 /// Vectored reads name their memory in an array, and are left out.
-fn reads_into_memory(kind: OpKind) -> bool {
-    matches!(kind, OpKind::Read | OpKind::ReadFixed)
+#[inline]
+fn mark_if_read(kind: OpKind, flags: u16, parts: &Parts, poisoned: bool) {
+    let is_read = matches!(kind, OpKind::Read | OpKind::ReadFixed);
+    if cfg!(aura_poison) && is_read && flags & AWAITED != 0 {
+        mark(parts, poisoned);
+    }
 }
 
 #[cfg(not(aura_poison))]
