@@ -86,7 +86,7 @@ unsafe fn short_form(
 ///
 /// The callback is safe to call with `user_data`.
 #[doc(hidden)]
-pub unsafe fn nop(
+pub unsafe extern "C" fn nop(
     engine: *mut aura_engine_t,
     callback: aura_callback_t,
     user_data: *mut c_void,

@@ -9,17 +9,15 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | `batch` | the same job in batches that are awaited as one |
-//! | `c_callback` | the same job as the callbacks, through the C interface |
-//! | `cpp_coroutine` | the same job through the C++ layer, with coroutines |
 //! | `future` | the same job through files, owned buffers and futures |
+//! | `native` | the same job in C, through the C interface, and in C++, with coroutines |
 //! | `two_threads` | the same job on two threads, which share an engine |
 //! | `results` | medians, the table and the JSON |
 
 mod batch;
-mod c_callback;
-#[cfg(has_cpp)]
-mod cpp_coroutine;
 mod future;
+#[cfg(any(has_c, has_cpp))]
+mod native;
 mod results;
 mod two_threads;
 
@@ -35,10 +33,11 @@ use aura_bench::row::{Row, Settings};
 use aura_bench::subject::{self, Direct, Subject};
 use aura_bench::{Error, conclude, report, units};
 use batch::Batches;
-use c_callback::CCallbacks;
 use clap::Parser;
 use future::Futures;
 use indicatif::ProgressBar;
+#[cfg(any(has_c, has_cpp))]
+use native::Native;
 use results::{Description, Results};
 use two_threads::{RawPair, TwoThreads};
 
@@ -91,7 +90,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     subject.notes.iter().for_each(|note| println!("note: {note}"));
 
     let settings = Settings { depth: arguments.depth, batch: arguments.batch.min(arguments.depth) };
-    let mut rows = chosen(rows(&subject, settings)?, &arguments.only)?;
+    let mut rows = chosen(rows(&subject, settings), &arguments.only)?;
     let mut results = Results::new(rows.iter().map(|(description, _)| *description));
     let turn = arguments.seconds / arguments.rounds;
     let progress = ProgressBar::new(u64::from(arguments.rounds)); // Hidden without a terminal.
@@ -121,8 +120,9 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     Ok(())
 }
 
-/// The rows that were asked for, by name, with their raw rows; all if none were.
-fn chosen(rows: Vec<Named>, only: &[String]) -> Result<Vec<Named>, Error> {
+/// Makes the rows that were asked for, by name, and their raw rows; all if none were. What cannot be made is said, not
+/// dropped silently.
+fn chosen(rows: Vec<Named<'_>>, only: &[String]) -> Result<Vec<Made>, Error> {
     let all: Vec<Description> = rows.iter().map(|(description, _)| *description).collect();
     if let Some(unknown) = only.iter().find(|name| all.iter().all(|row| row.name != **name)) {
         let names: Vec<_> = all.iter().map(|row| row.name).collect();
@@ -131,7 +131,16 @@ fn chosen(rows: Vec<Named>, only: &[String]) -> Result<Vec<Named>, Error> {
     let asked = |row: &Description| only.is_empty() || only.iter().any(|name| name == row.name);
     let wanted: Vec<_> = all.iter().filter(|row| asked(row)).collect();
     let is_wanted = |name| wanted.iter().any(|row| row.name == name || row.baseline == name);
-    Ok(rows.into_iter().filter(|(row, _)| is_wanted(row.name)).collect())
+    let mut made = Vec::new();
+    for (row, make) in rows.into_iter().filter(|(row, _)| is_wanted(row.name)) {
+        match make() {
+            Ok(made_row) => made.push((row, made_row)),
+            // There may be a limit to what is locked into memory.
+            Err(error) if row.name == RAW_FIXED => println!("skipped: {RAW_FIXED}: {error}"),
+            Err(error) => return Err(format!("{}: {error}", row.name).into()),
+        }
+    }
+    Ok(made)
 }
 
 fn subject(arguments: &Arguments) -> Result<Subject, Error> {
@@ -145,55 +154,64 @@ fn subject(arguments: &Arguments) -> Result<Subject, Error> {
     }
 }
 
-/// A row and what it is called.
-type Named = (Description, Box<dyn Row>);
+/// What a row is called, and how it is made.
+type Named<'a> = (Description, Box<dyn FnOnce() -> Result<Box<dyn Row>, Error> + 'a>);
+type Made = (Description, Box<dyn Row>);
 
-/// All rows that can run here. What cannot is said, not dropped silently.
-fn rows(subject: &Subject, settings: Settings) -> Result<Vec<Named>, Error> {
+const RAW_FIXED: &str = "raw-fixed";
+
+/// All rows that were compiled.
+fn rows(subject: &Subject, at: Settings) -> Vec<Named<'_>> {
+    use Mode::{Controlled, Default, Single, Watched};
+    let nop = |name, mode| named(name, "raw-nop", move || Callbacks::nop(mode, subject, at));
+    let read = |name, mode| named(name, "raw-plain", move || Callbacks::read(mode, subject, at));
+    let future = |name, mode| named(name, "raw-plain", move || Futures::new(mode, subject, at));
     let mut rows = vec![
-        named("raw-nop", "raw-nop", RawLoop::nop(settings)?),
-        named("raw-plain", "raw-plain", RawLoop::plain(subject, settings)?),
+        named("raw-nop", "raw-nop", move || RawLoop::nop(at)),
+        named("raw-plain", "raw-plain", move || RawLoop::plain(subject, at)),
+        named(RAW_FIXED, RAW_FIXED, move || RawLoop::fixed(subject, at)),
+        nop("callback-nop-single", Single),
+        nop("callback-nop-default", Default),
+        read("callback-single", Single),
+        read("callback-default", Default),
+        read("callback-watched", Watched),
+        read("callback-controlled", Controlled(at.depth)),
+        named("callback-fixed", "raw-plain", move || Callbacks::fixed(subject, at)),
+        future("future-single", Single),
+        future("future-default", Default),
+        named("future-fixed", "raw-plain", move || Futures::fixed(subject, at)),
+        named("batch-single", "raw-plain", move || Batches::new(subject, at)),
+        named("raw-two-threads", "raw-two-threads", move || RawPair::new(subject, at)),
+        named("two-threads", "raw-two-threads", move || TwoThreads::new(subject, at)),
     ];
-    match RawLoop::fixed(subject, settings) {
-        Ok(row) => rows.push(named("raw-fixed", "raw-fixed", row)),
-        Err(error) => println!("skipped: raw-fixed: {error}"),
-    }
-    let nop = |mode| Callbacks::nop(mode, subject, settings);
-    let read = |mode| Callbacks::read(mode, subject, settings);
-    let c_nop = |mode| CCallbacks::nop(mode, subject, settings);
-    let c_read = |mode| CCallbacks::read(mode, subject, settings);
-    rows.extend([
-        named("callback-nop-single", "raw-nop", nop(Mode::Single)?),
-        named("callback-nop-default", "raw-nop", nop(Mode::Default)?),
-        named("callback-single", "raw-plain", read(Mode::Single)?),
-        named("callback-default", "raw-plain", read(Mode::Default)?),
-        named("callback-watched", "raw-plain", read(Mode::Watched)?),
-        named("callback-controlled", "raw-plain", read(Mode::Controlled(settings.depth))?),
-        named("callback-fixed", "raw-plain", Callbacks::fixed(subject, settings)?),
-        named("c-callback-nop-single", "raw-nop", c_nop(Mode::Single)?),
-        named("c-callback-nop-default", "raw-nop", c_nop(Mode::Default)?),
-        named("c-callback", "raw-plain", c_read(Mode::Single)?),
-        named("c-callback-default", "raw-plain", c_read(Mode::Default)?),
-        named("future-single", "raw-plain", Futures::new(Mode::Single, subject, settings)?),
-        named("future-default", "raw-plain", Futures::new(Mode::Default, subject, settings)?),
-        named("future-fixed", "raw-plain", Futures::fixed(subject, settings)?),
-        named("batch-single", "raw-plain", Batches::new(subject, settings)?),
-        named("raw-two-threads", "raw-two-threads", RawPair::new(subject, settings)?),
-        named("two-threads", "raw-two-threads", TwoThreads::new(subject, settings)?),
-    ]);
-    #[cfg(has_cpp)]
+    #[cfg(has_c)]
     {
-        let cpp = |mode| cpp_coroutine::CppCoroutines::new(mode, subject, settings);
+        let nop = |name, mode| named(name, "raw-nop", move || Native::nops(mode, subject, at));
+        let read =
+            |name, mode| named(name, "raw-plain", move || Native::callbacks(mode, subject, at));
         rows.extend([
-            named("cpp-coroutine", "raw-plain", cpp(Mode::Single)?),
-            named("cpp-coroutine-default", "raw-plain", cpp(Mode::Default)?),
+            nop("c-callback-nop-single", Single),
+            nop("c-callback-nop-default", Default),
+            read("c-callback", Single),
+            read("c-callback-default", Default),
         ]);
     }
-    #[cfg(not(has_cpp))]
-    println!("skipped: cpp-coroutine: no C++20 compiler when this was built: apt-get install g++");
-    Ok(rows)
+    #[cfg(has_cpp)]
+    {
+        let read =
+            |name, mode| named(name, "raw-plain", move || Native::coroutines(mode, subject, at));
+        rows.extend([read("cpp-coroutine", Single), read("cpp-coroutine-default", Default)]);
+    }
+    #[cfg(not(all(has_c, has_cpp)))]
+    println!("skipped: rows in C or C++: no compiler when this was built: apt-get install g++");
+    rows
 }
 
-fn named(name: &'static str, baseline: &'static str, row: impl Row + 'static) -> Named {
-    (Description { name, baseline }, Box::new(row))
+fn named<'a, R: Row + 'static>(
+    name: &'static str,
+    baseline: &'static str,
+    make: impl FnOnce() -> Result<R, Error> + 'a,
+) -> Named<'a> {
+    let make = move || make().map(|row| Box::new(row) as Box<dyn Row>);
+    (Description { name, baseline }, Box::new(make))
 }
