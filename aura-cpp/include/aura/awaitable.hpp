@@ -42,12 +42,18 @@ enum class Failing {
 
 namespace detail {
 
-/// The operation while it is awaited. What it does is in the awaitable, which lives as long as the expression.
-template <typename Op, Failing failing> class [[nodiscard]] Awaiter final : private Operation {
+/// What an operation does; in the awaitable, which lives as long as the expression.
+template <typename Op> struct What {
+  const Op &op_;
+  const With &with_;
+};
+
+/// The operation while it is awaited. (What it does comes first: it is on one cache line with what changes then.)
+template <typename Op, Failing failing> class [[nodiscard]] Awaiter final : private What<Op>, private Operation {
 public:
   using value_type = typename Op::value_type;
 
-  Awaiter(Core *core, const Op &op, const With &with) noexcept : Operation(core), op_(op), with_(with) {}
+  Awaiter(Core *core, const Op &op, const With &with) noexcept : What<Op>{op, with}, Operation(core) {}
 
   /// Without an engine it is over before it begins: EINVAL.
   [[nodiscard]] bool await_ready() const noexcept { return core() == nullptr; }
@@ -58,7 +64,7 @@ public:
     if constexpr (!std::is_void_v<P>) {
       inherited = stop_of(waiting.promise());
     }
-    return Operation::begin<&Awaiter::begin>(waiting, {with_.stop, inherited});
+    return Operation::begin<&Awaiter::begin>(waiting, {this->with_.stop, inherited});
   }
 
   auto await_resume() {
@@ -82,7 +88,7 @@ private:
 
   [[nodiscard]] aura::result<value_type> outcome(ssize_t result) const {
     if (result < 0) {
-      return failure(static_cast<int>(-result), op_.name());
+      return failure(static_cast<int>(-result), this->op_.name());
     }
     if constexpr (std::is_void_v<value_type>) {
       return {};
@@ -92,11 +98,8 @@ private:
   }
 
   [[noreturn, gnu::cold, gnu::noinline]] void fail(ssize_t result) const {
-    raise<Error>(static_cast<int>(-result), op_.name());
+    raise<Error>(static_cast<int>(-result), this->op_.name());
   }
-
-  const Op &op_;
-  const With &with_;
 };
 
 } // namespace detail

@@ -232,17 +232,23 @@ private:
 
 namespace aura::detail {
 
-/// Submits an operation: in its short form, or as a descriptor if there are flags (AURA_FIXED_FILE).
 template <typename Op>
-[[gnu::always_inline]] inline aura_request_t *submit(const Op &op, aura_engine_t *engine, std::uint32_t flags, aura_callback_t callback,
-                       void *user_data) noexcept {
-  if (flags == 0) [[likely]] {
-    return op.submit(engine, callback, user_data);
-  }
+[[gnu::cold, gnu::noinline]] aura_request_t *submit_described(const Op &op, aura_engine_t *engine, std::uint32_t flags,
+                                                              aura_callback_t callback, void *user_data) noexcept {
   aura_op_t described;
   op.describe(described);
   described.flags = flags;
   return aura_submit(engine, &described, callback, user_data);
+}
+
+/// Submits an operation: in its short form, or as a descriptor if there are flags (AURA_FIXED_FILE).
+template <typename Op>
+[[gnu::always_inline]] inline aura_request_t *submit(const Op &op, aura_engine_t *engine, std::uint32_t flags,
+                                                     aura_callback_t callback, void *user_data) noexcept {
+  if (flags == 0) [[likely]] {
+    return op.submit(engine, callback, user_data);
+  }
+  return submit_described(op, engine, flags, callback, user_data);
 }
 
 } // namespace aura::detail

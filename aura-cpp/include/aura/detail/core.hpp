@@ -12,18 +12,17 @@ namespace aura::detail {
 
 class Core {
 public:
-  Core(aura_engine_t *engine, PoolShare pool) noexcept : queue(engine), engine_(engine), pool_(std::move(pool)) {}
+  Core(aura_engine_t *engine, PoolShare pool) noexcept : queue(engine), pool_(std::move(pool)) {}
   Core(const Core &) = delete;
   Core &operator=(const Core &) = delete;
 
-  [[nodiscard]] aura_engine_t *engine() const noexcept { return engine_; }
+  [[nodiscard]] aura_engine_t *engine() const noexcept { return queue.engine(); }
   [[nodiscard]] const PoolShare &pool() const noexcept { return pool_; }
 
   CallbackNodes nodes;
   WaitQueue queue;
 
 private:
-  aura_engine_t *engine_;
   PoolShare pool_;
 };
 

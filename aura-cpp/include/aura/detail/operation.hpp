@@ -63,23 +63,14 @@ protected:
   /// Begins the operation; false if it is over already.
   template <Submit submit> [[gnu::always_inline]] bool begin(std::coroutine_handle<> waiting, Tokens tokens) noexcept {
     waiting_ = waiting;
-    const bool can_stop = tokens.can_stop();
-    if (can_stop && tokens.stop_requested()) [[unlikely]] {
-      return over(-ECANCELED);
+    if (tokens.can_stop()) [[unlikely]] {
+      return begin_heeding(tokens, submit);
     }
-    if (processing == core_->engine() && !core_->queue.any()) [[likely]] {
-      state_.store(State::direct, std::memory_order_relaxed);
-      if (submit(*this)) [[likely]] {
-        if (can_stop) [[unlikely]] {
-          heed(tokens);
-        }
-        return true;
-      }
-      if (errno != EAGAIN) {
-        return over(-errno);
-      }
+    if (!nothing_comes_between()) [[unlikely]] {
+      return begin_from_outside(tokens, submit);
     }
-    return begin_from_outside(tokens, can_stop, submit);
+    state_.store(State::direct, std::memory_order_relaxed);
+    return submit(*this) || begin_again(tokens, submit);
   }
 
   /// The result; from here on the operation counts as never begun.
@@ -127,8 +118,33 @@ private:
     return false;
   }
 
+  /// Whether nothing completes before a submission has returned, and nobody waits for room.
+  [[nodiscard]] bool nothing_comes_between() const noexcept {
+    return processing == core_->engine() && !core_->queue.any();
+  }
+
+  [[gnu::cold, gnu::noinline]] bool begin_heeding(Tokens tokens, Submit submit) noexcept {
+    if (tokens.stop_requested()) {
+      return over(-ECANCELED);
+    }
+    if (!nothing_comes_between()) {
+      return begin_from_outside(tokens, submit);
+    }
+    state_.store(State::direct, std::memory_order_relaxed);
+    if (!submit(*this)) {
+      return begin_again(tokens, submit);
+    }
+    heed(tokens);
+    return true;
+  }
+
+  /// After it was refused, errno says why.
+  [[gnu::cold, gnu::noinline]] bool begin_again(Tokens tokens, Submit submit) noexcept {
+    return errno == EAGAIN ? begin_from_outside(tokens, submit) : over(-errno);
+  }
+
   /// The completion may come at any time, or there is no room.
-  [[gnu::cold, gnu::noinline]] bool begin_from_outside(Tokens tokens, bool can_stop, Submit submit) noexcept {
+  [[gnu::cold, gnu::noinline]] bool begin_from_outside(Tokens tokens, Submit submit) noexcept {
     submit_ = submit;
     Waiter &waiter = waiter_.make(&submit_queued, &refuse, this);
     request_.store(nullptr, std::memory_order_relaxed);
@@ -145,13 +161,15 @@ private:
     if (err != 0) {
       return over(-err);
     }
-    if (can_stop) {
-      heed(tokens);
-    }
+    heed(tokens);
     return state_.exchange(State::suspended, std::memory_order_acq_rel) == State::starting;
   }
 
+  /// Has it cancelled when a token says so, unless none ever can.
   void heed(Tokens tokens) noexcept {
+    if (!tokens.can_stop()) {
+      return;
+    }
     is_heeding_ = true;
     Stops &stops = stops_.make();
     if (tokens.own.stop_possible()) {

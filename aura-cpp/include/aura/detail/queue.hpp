@@ -81,6 +81,7 @@ public:
   WaitQueue(const WaitQueue &) = delete;
   WaitQueue &operator=(const WaitQueue &) = delete;
 
+  [[nodiscard]] aura_engine_t *engine() const noexcept { return engine_; }
   /// Whether anybody waits, so that others have to queue up behind.
   [[nodiscard]] bool any() const noexcept { return any_.load(std::memory_order_relaxed); }
 
