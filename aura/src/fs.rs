@@ -76,7 +76,9 @@ pub async fn copy(engine: &Engine, from: impl AsRef<Path>, to: impl AsRef<Path>)
     if about_target.is_file() && about_target.len() > 0 {
         target.set_len(0).await?;
     }
-    let mut chunks = source.chunks(.., COPY_CHUNK_BYTES, COPY_DEPTH);
+    // What says that it is empty may be written as it is read (in /proc), each time from the start if not in order.
+    let reads = if about_source.len() == 0 { 1 } else { COPY_DEPTH };
+    let mut chunks = source.chunks(.., COPY_CHUNK_BYTES, reads);
     let mut writer = Writer::new(&target, 0, COPY_DEPTH);
     while let Some(chunk) = chunks.next().await {
         writer.write(chunk?).await?;
