@@ -8,7 +8,7 @@
 //! the engine checks at each of its doors that the calling thread is that thread
 //! ([`Door::check`]), which makes the mutex redundant, and the lock is skipped.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -177,11 +177,22 @@ impl std::fmt::Debug for Home {
     }
 }
 
-/// A number that no other live thread has: the address of a thread-local.
+/// A number that no other thread has or ever had. (An address of a thread-local would do for those that
+/// live, but the next thread gets that of one that ended, and would be taken for the owner.)
 #[inline]
 pub(crate) fn thread_token() -> usize {
-    thread_local!(static TOKEN: u8 = const { 0 });
-    TOKEN.with(|token| std::ptr::from_ref(token).addr())
+    thread_local!(static TOKEN: Cell<usize> = const { Cell::new(NOBODY) });
+    TOKEN.with(|token| match token.get() {
+        NOBODY => name_thread(token),
+        name => name,
+    })
+}
+
+#[cold]
+fn name_thread(token: &Cell<usize>) -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(ANYBODY + 1);
+    token.set(NEXT.fetch_add(1, Ordering::Relaxed));
+    token.get()
 }
 
 #[cfg(test)]
@@ -195,6 +206,17 @@ mod tests {
         assert!(door.check().is_ok());
         let other = std::thread::scope(|s| s.spawn(|| door.check().is_err()).join());
         assert!(other.expect("the thread does not panic"));
+    }
+
+    /// A thread gets the stack, and with it the thread-locals, of one that ended.
+    #[test]
+    fn when_the_owner_has_ended_no_later_thread_is_taken_for_it() {
+        let door = Door::new(true).unwrap();
+        std::thread::scope(|s| s.spawn(|| door.check().unwrap()).join()).unwrap();
+        for later in 0..20 {
+            let is_let_in = std::thread::scope(|s| s.spawn(|| door.check().is_ok()).join());
+            assert!(!is_let_in.unwrap(), "thread {later}");
+        }
     }
 
     #[test]
