@@ -80,7 +80,9 @@ impl<B: Backend> Engine<B> {
             || Error::os("registering a file")(std::io::Error::from_raw_os_error(libc::ENFILE));
         let place = places.take().ok_or_else(full)?;
         for (done, ring) in self.rings.iter().enumerate() {
-            if let Err(error) = ring.backend.update_files(place, &[fd.as_raw_fd()]) {
+            // What is queued for the place names nothing, and is not meant for this file.
+            let fill = || ring.backend.update_files(place, &[fd.as_raw_fd()]);
+            if let Err(error) = self.with_nothing_queued(ring, fill) {
                 for ring in &self.rings[..done] {
                     let _ = ring.backend.update_files(place, &[-1]);
                 }

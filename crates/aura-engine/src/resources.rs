@@ -242,10 +242,11 @@ impl<B: Backend> Engine<B> {
         Ok(())
     }
 
-    /// A table of files on every ring, or on none.
+    /// A table of files on every ring, or on none. What was queued before finds none.
     pub(crate) fn register_on_all(&self, fds: &[RawFd]) -> Result<()> {
         for (done, ring) in self.rings.iter().enumerate() {
-            if let Err(error) = ring.backend.register_files(fds) {
+            let register = || ring.backend.register_files(fds);
+            if let Err(error) = self.with_nothing_queued(ring, register) {
                 self.rings[..done].iter().for_each(|ring| drop(ring.backend.unregister_files()));
                 return Err(Error::os("registering files with io_uring")(error));
             }
