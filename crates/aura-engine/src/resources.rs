@@ -182,16 +182,12 @@ impl<B: Backend> Engine<B> {
 
     /// Finishes unregistering buffers, if nothing uses them any more.
     pub(crate) fn finish_draining(&self) {
-        let in_use = self.rings.iter().any(|ring| {
-            // Whoever still found the table open counts its operation before it lets go of this.
-            let _no_submitter = ring.lock();
-            ring.registered_in_flight() > 0
-        });
-        if in_use {
+        if self.are_buffers_in_use() {
             return;
         }
         let mut life = self.lifecycle();
-        if !self.resources.is_draining() {
+        // Asked again: other buffers may have been registered meanwhile, and be draining by now.
+        if !self.resources.is_draining() || self.are_buffers_in_use() {
             return;
         }
         for ring in &self.rings {
@@ -202,6 +198,14 @@ impl<B: Backend> Engine<B> {
         }
         life.buffers = 0;
         self.resources.draining.store(false, Ordering::Release);
+    }
+
+    fn are_buffers_in_use(&self) -> bool {
+        self.rings.iter().any(|ring| {
+            // Whoever still found the table open counts its operation before it lets go of this.
+            let _no_submitter = ring.lock();
+            ring.registered_in_flight() > 0
+        })
     }
 
     /// Registers files; operations name them by index in
