@@ -193,9 +193,7 @@ impl<B: Backend> Engine<B> {
                 }
             }
         }
-        if end.batched.get() == 0 {
-            end.opened_ns = self.batch_clock_ns();
-        }
+        end.open_batch(|| self.batch_clock_ns());
         let name = |(number, slot): &(u32, &crate::slot::Slot)| SlotName {
             slot: *number,
             generation: slot.generation(),

@@ -11,7 +11,7 @@
 //! | `pace` | how many operations are worth a system call |
 //! | `wait`, `sleep` | waiting for them, the event loop; sleeping in the kernel and waking |
 //! | `flusher` | who hands over while the application sleeps in a loop of its own |
-//! | `room`, `repeat` | room for a submission at the limit; operations that have to be repeated |
+//! | `room`, `repeat`, `given_away` | room for a submission at the limit; operations that have to be repeated, and those that must not be |
 //! | `errands`, `to_do` | what other threads leave to the one inside the gate |
 //! | `attention` | how submitters and a sleeping poller do not miss each other |
 //! | `slot`, `slots`, `tenant`, `handle`, `directory` | where an operation lives, and the names it has |
@@ -45,6 +45,7 @@ mod files;
 mod flag;
 mod flusher;
 mod gate;
+mod given_away;
 mod handle;
 #[cfg(feature = "internals")]
 #[doc(hidden)]

@@ -3,11 +3,10 @@
 //!
 //! This file is `unsafe` where it repeats an operation on memory that its submitter vouched for.
 
-use aura_ring::Sqe;
-
 use crate::account::Batch;
 use crate::backend::Backend;
 use crate::engine::Engine;
+use crate::given_away::FileName;
 use crate::handle::{Label, SlotName};
 use crate::op::OpKind;
 use crate::poll::Poller;
@@ -31,9 +30,9 @@ impl<B: Backend> Engine<B> {
     /// and nothing is wrong with them. A cancelled operation was not carried out, so it may be
     /// done again; one that failed with `-EFAULT` may if doing it twice is the same as once. Both
     /// may also be the operation's own result, and then come back again and again until they are
-    /// reported. A repetition names its file by number: when the engine hears that the number is
-    /// going to be another file's, see [`stop_repeating`](Self::stop_repeating), the result stands.
-    /// In a chain they are reported at once: the chain is broken, and its order lost.
+    /// reported. A repetition names its file by number: when the engine has heard that the number is
+    /// going to be another file's, see [`give_away`](Self::give_away), the result stands. In a chain
+    /// they are reported at once: the chain is broken, and its order lost.
     ///
     /// # Safety
     ///
@@ -52,6 +51,11 @@ impl<B: Backend> Engine<B> {
         }
         // SAFETY: the slot is ours until it is handed over again.
         let sqe = unsafe { slot.sqe() };
+        // SAFETY: as above. What futures wait for keeps its file open.
+        let submitted_ns = unsafe { slot.submitted_ns() };
+        if slot.flags() & AWAITED == 0 && end.given_away.includes(&sqe, submitted_ns) {
+            return Repeat::No;
+        }
         let (fd, registered) = (sqe.raw_fd(), sqe.is_registered_file());
         if -result == libc::EFAULT && !is_idempotent(slot.kind(), fd, registered) {
             return Repeat::No;
@@ -67,21 +71,10 @@ impl<B: Backend> Engine<B> {
     }
 
     /// The number of a descriptor, or a place in the table of registered files, is about to name
-    /// another file: what is in flight on it must not be repeated any more. What futures wait for
-    /// keeps its file open.
-    pub(crate) fn stop_repeating(&self, is_meant: impl Fn(&Sqe) -> bool) {
-        for index in self.active.iter() {
-            let slots = &self.rings[index].slots;
-            let _submitter = self.rings[index].lock();
-            for slot in slots.in_flight().filter_map(|name| slots.get(name.slot)) {
-                // SAFETY: what tells the operation is written under the lock that is held, and
-                // before the slot counts as in flight.
-                let sqe = unsafe { slot.sqe() };
-                if slot.flags() & AWAITED == 0 && is_meant(&sqe) {
-                    slot.forbid_repeats();
-                }
-            }
-        }
+    /// another file: what is in flight on it must not be repeated any more.
+    pub(crate) fn give_away(&self, name: FileName) {
+        // A ring with operations in flight is active.
+        self.active.iter().for_each(|index| self.rings[index].give_away(name));
     }
 
     /// Tries again to repeat what there was no room for, and delivers what was cancelled meanwhile.

@@ -20,13 +20,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use aura_ring::Opcode;
 use aura_ring::register::{MAX_BUFFERS, MAX_FILES};
-use aura_ring::{Opcode, Sqe};
 
 use crate::backend::Backend;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::files::Places;
+use crate::given_away::FileName;
 use crate::log::say;
 use crate::op::Op;
 
@@ -275,7 +276,7 @@ impl<B: Backend> Engine<B> {
         if fd < -1 {
             return Err(Error::Invalid("the file descriptor is below -1"));
         }
-        self.stop_repeating(|sqe| sqe.is_registered_file() && sqe.raw_fd() == index as i32);
+        self.give_away(FileName::Place(index as i32));
         for ring in &self.rings {
             self.with_nothing_queued(ring, || ring.backend.update_files(index as u32, &[fd]))
                 .map_err(Error::os("updating a registered file"))?;
@@ -292,7 +293,7 @@ impl<B: Backend> Engine<B> {
         self.door.check()?;
         let mut life = self.lifecycle();
         life.files.take().ok_or(Error::NotRegistered("files"))?;
-        self.stop_repeating(Sqe::is_registered_file);
+        self.give_away(FileName::EveryPlace);
         for ring in &self.rings {
             self.with_nothing_queued(ring, || ring.backend.unregister_files())
                 .map_err(Error::os("unregistering files"))?;

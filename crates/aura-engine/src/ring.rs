@@ -15,6 +15,7 @@ use aura_ring::{RingConfig, Sqe};
 
 use crate::backend::Backend;
 use crate::error::{Error, Result};
+use crate::given_away::{FileName, GivenAway};
 use crate::handle::MAX_SLOTS;
 use crate::lock::{Guard, Guarded};
 use crate::metrics::Meters;
@@ -96,8 +97,9 @@ pub(crate) struct PushEnd {
     pub(crate) parked: Parked,
     /// Operations queued since the last hand-over.
     pub(crate) batched: Batched,
-    /// When the first of them was queued; all of them count as submitted then.
+    /// When the first of them was queued; all of them count as submitted then. Never falls.
     pub(crate) opened_ns: u64,
+    pub(crate) given_away: GivenAway,
 }
 
 /// A count of queued operations, which changes under the submission lock only.
@@ -111,6 +113,16 @@ pub(crate) struct Batched {
     count: AtomicU32,
     /// The flusher was told of them.
     told: AtomicBool,
+}
+
+impl PushEnd {
+    /// Tells what is queued next its time, if that is the first of a batch.
+    #[inline]
+    pub(crate) fn open_batch(&mut self, clock_ns: impl FnOnce() -> u64) {
+        if self.batched.get() == 0 {
+            self.opened_ns = self.opened_ns.max(clock_ns());
+        }
+    }
 }
 
 impl Submission {
@@ -178,8 +190,13 @@ impl<B: Backend> EngineRing<B> {
         // Slots are freed in bulk after a batch of callbacks, while in-flight falls before it.
         let slots = (entries as usize + 2 * BATCH + MAX_PARKED).min(MAX_SLOTS);
         let (slots, free) = Slots::new(slots).map_err(Error::os("mapping the slots"))?;
-        let push =
-            PushEnd { free, parked: Parked::default(), batched: Batched::default(), opened_ns: 0 };
+        let push = PushEnd {
+            free,
+            parked: Parked::default(),
+            batched: Batched::default(),
+            opened_ns: 0,
+            given_away: GivenAway::default(),
+        };
         Ok(Self {
             backend,
             slots,
@@ -240,6 +257,19 @@ impl<B: Backend> EngineRing<B> {
     pub(crate) fn registered_in_flight(&self) -> u64 {
         let completed = self.completion.registered.load(Ordering::Acquire);
         self.submission.registered.load(Ordering::Acquire).saturating_sub(completed)
+    }
+
+    /// The file that has this name is about to get another one, or none: what is in flight on it must not
+    /// be repeated any more.
+    pub(crate) fn give_away(&self, name: FileName) {
+        let mut end = self.lock();
+        if self.in_flight() == 0 {
+            end.given_away.forget();
+            return;
+        }
+        let now_ns = end.opened_ns;
+        end.opened_ns += 1; // What is submitted from now on is later.
+        end.given_away.note(name, now_ns, &self.slots);
     }
 
     /// Queues an operation of the engine's own, or one again that was taken before. `false` when

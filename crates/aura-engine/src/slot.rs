@@ -327,6 +327,17 @@ impl Slot {
         })
     }
 
+    /// When it was submitted.
+    ///
+    /// # Safety
+    ///
+    /// The slot belongs to the caller, or the operation is in flight and the caller holds the submission
+    /// lock, under which this was written.
+    pub(crate) unsafe fn submitted_ns(&self) -> u64 {
+        // SAFETY: by contract.
+        unsafe { *self.submitted_ns.get() }
+    }
+
     /// How often it was handed to the kernel again.
     pub(crate) fn repeats(&self) -> u8 {
         self.flags.load(Ordering::Relaxed) / REPEAT_ONE
@@ -336,12 +347,6 @@ impl Slot {
     pub(crate) fn count_repeat(&self) {
         let flags = self.flags.load(Ordering::Relaxed);
         self.flags.store(flags + REPEAT_ONE, Ordering::Relaxed);
-    }
-
-    /// It must not be handed to the kernel again. Under the submission lock.
-    pub(crate) fn forbid_repeats(&self) {
-        let flags = self.flags.load(Ordering::Relaxed);
-        self.flags.store(flags | (REPEATS_MAX * REPEAT_ONE), Ordering::Relaxed);
     }
 
     /// Notes whether the caller wants it cancelled, and returns what was noted before. Under the

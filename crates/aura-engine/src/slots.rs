@@ -103,6 +103,13 @@ impl Slots {
         self.in_flight().filter(move |name| self.slots[name.slot as usize].flags() & flag != 0)
     }
 
+    /// When the oldest operation in flight was submitted. Under the submission lock.
+    pub(crate) fn oldest_in_flight_ns(&self) -> u64 {
+        let in_flight = self.in_flight().filter_map(|name| self.get(name.slot));
+        // SAFETY: in flight, or a moment ago: only with the lock is the slot used again.
+        in_flight.map(|slot| unsafe { slot.submitted_ns() }).min().unwrap_or(u64::MAX)
+    }
+
     /// Those that were ever used, and no others, so that no memory is touched for nothing.
     fn used(&self) -> &[Slot] {
         &self.slots[..self.fresh.load(Ordering::Relaxed) as usize]

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use crate::backend::Backend;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::given_away::FileName;
 use crate::handle::{Handle, Label, SlotName};
 use crate::lock::Guard;
 use crate::op::{Op, OpKind};
@@ -193,9 +194,7 @@ impl<B: Backend> Engine<B> {
         let Some((slot_index, slot)) = ring.slots.pop(&mut end.free) else {
             return Err((Refusal::NoRoom, self.take_back(index, flags, tenant)));
         };
-        if end.batched.get() == 0 {
-            end.opened_ns = self.batch_clock_ns();
-        }
+        end.open_batch(|| self.batch_clock_ns());
         let name = SlotName { slot: slot_index, generation: slot.generation() };
         if permitted {
             // Counted first: with submission polling it may complete before this returns.
@@ -289,8 +288,7 @@ impl<B: Backend> Engine<B> {
             }));
         }
         if op.kind == OpKind::Close {
-            let number = op.sqe.raw_fd();
-            self.stop_repeating(|sqe| sqe.raw_fd() == number && !sqe.is_registered_file());
+            self.give_away(FileName::Descriptor(op.sqe.raw_fd()));
             // Operations on the descriptor that are still queued, on whatever ring, must find it
             // open, and not another file that gets its number.
             for ring in self.active.iter() {

@@ -2,6 +2,7 @@
 //! own interface offers.
 
 mod batch;
+mod departures;
 mod explained;
 mod fake;
 mod handing_over;

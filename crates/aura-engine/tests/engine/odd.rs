@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,10 @@ pub(crate) struct Orders {
     /// Completions of no-ops to be turned into `-ECANCELED`, as the kernel does for threads that
     /// end.
     pub(crate) nops_to_cancel: AtomicU32,
+    /// Everything pushed goes to a worker of the kernel's at once.
+    pub(crate) force_async: AtomicBool,
+    /// Operations that the kernel gave up on, as it does on those of threads that end.
+    pub(crate) given_up: AtomicU32,
     pub(crate) mistake: Mutex<Option<Mistake>>,
 }
 
@@ -139,8 +143,10 @@ unsafe impl Backend for Odd {
         if spend(&self.orders.pushes_to_refuse) {
             return Err(PushError::QueueFull);
         }
+        let forced = self.orders.force_async.load(Ordering::SeqCst);
+        let pushed = if forced { sqe.forced_async() } else { *sqe };
         // SAFETY: the caller's promise.
-        unsafe { self.ring.push(sqe)? };
+        unsafe { self.ring.push(&pushed)? };
         if sqe.code() == Opcode::Nop as u8 {
             self.nops.lock().unwrap().insert(label_of(sqe));
         }
@@ -174,6 +180,8 @@ unsafe impl Backend for Odd {
         // SAFETY: the caller's promise.
         let taken = unsafe { self.ring.reap(out) };
         for cqe in &mut out[..taken] {
+            let is_given_up = matches!(-cqe.result, libc::ECANCELED | libc::EFAULT);
+            self.orders.given_up.fetch_add(is_given_up.into(), Ordering::SeqCst);
             let nop = self.nops.lock().unwrap().remove(&cqe.user_data);
             if nop && spend(&self.orders.nops_to_cancel) {
                 cqe.result = -libc::ECANCELED;
