@@ -45,6 +45,26 @@ fn every_read_and_write_is_counted_once() {
     assert_eq!(latencies, 500, "without a controller a histogram holds all there ever were");
 }
 
+/// The second finds room by taking the first one's completion off the queue, which is called back later.
+#[test]
+fn no_more_have_failed_than_have_completed() {
+    let engine = engine_of(1, 1);
+    let counts = || {
+        let (stats, ring) = (engine.stats().unwrap(), engine.ring_stats(0).unwrap());
+        assert_eq!(ring.ops_completed(), stats.ops_completed());
+        (stats.ops_failed(), stats.ops_completed())
+    };
+    let memory = engine.allocate_buffer(1).unwrap();
+    for _ in 0..2 {
+        let check = |result: aura::Result<usize>| assert!(result.is_err());
+        // SAFETY: the memory lives until all is drained.
+        unsafe { engine.read(900_000, (&memory).into(), 1, 0, check) }.unwrap();
+    }
+    assert_eq!(counts(), (0, 0), "nothing has been called back");
+    engine.drain(-1).unwrap();
+    assert_eq!(counts(), (2, 2));
+}
+
 #[test]
 fn a_histogram_agrees_with_itself() {
     let engine = engine_of(1, 64);

@@ -16,7 +16,7 @@ use crate::ring::EngineRing;
 pub struct EngineStats {
     /// Operations completed, failures included.
     pub ops_completed: u64,
-    /// Operations that failed.
+    /// Those of them that failed.
     pub ops_failed: u64,
     /// Bytes read and written.
     pub bytes_transferred: u64,
@@ -74,9 +74,11 @@ impl<B: Backend> Engine<B> {
         self.rings.iter().for_each(|ring| self.latencies_into(ring, &mut latencies));
         let sum = |of: fn(&EngineRing<B>) -> u64| self.rings.iter().map(of).sum::<u64>();
         let bytes = sum(|ring| ring.meters.bytes());
+        let ops_failed = sum(failed);
         EngineStats {
+            // Read after those that failed, which are never more.
             ops_completed: sum(|ring| ring.completion.called.load(Ordering::Relaxed)),
-            ops_failed: sum(|ring| ring.meters.failed()),
+            ops_failed,
             bytes_transferred: bytes,
             throughput_bps: self.recent_bps(
                 f64::from_bits(self.published.throughput_bps.load(Ordering::Relaxed)),
@@ -101,9 +103,10 @@ impl<B: Backend> Engine<B> {
         let mut latencies = Snapshot::new();
         self.latencies_into(ring, &mut latencies);
         let bytes = ring.meters.bytes();
+        let ops_failed = failed(ring);
         Some(RingStats {
-            ops_completed: ring.completion.called.load(Ordering::Relaxed),
-            ops_failed: ring.meters.failed(),
+            ops_completed: ring.completion.called.load(Ordering::Relaxed), // As above.
+            ops_failed,
             bytes_transferred: bytes,
             in_flight: ring.in_flight(),
             pending: ring.pending(),
@@ -164,6 +167,12 @@ impl<B: Backend> Engine<B> {
             _ => window_bps,
         }
     }
+}
+
+/// Failures are counted when completions are taken off the queue, which may be long before their
+/// callbacks run: no more are told than operations have completed.
+fn failed<B>(ring: &EngineRing<B>) -> u64 {
+    ring.meters.failed().min(ring.completion.called.load(Ordering::Relaxed))
 }
 
 fn p99_ms(latencies: &Snapshot) -> f64 {
