@@ -198,7 +198,8 @@ TEST(a_signal_or_a_forked_child_does_no_harm) {
   CHECK(child >= 0);
   if (child == 0) {
     const int wrong = aura_read(engine, fd, aura_buf(sink), 1, 0, NULL, NULL) != NULL ||
-                      errno != ESHUTDOWN || aura_wait(engine, 0) != -1;
+                      errno != ESHUTDOWN || aura_wait(engine, 0) != -1 ||
+                      aura_get_poll_fd(engine) != -1 || errno != ESHUTDOWN;
     aura_destroy(engine);
     _exit(wrong);
   }

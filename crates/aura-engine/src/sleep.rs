@@ -264,8 +264,13 @@ impl<B: Backend> Engine<B> {
     ///
     /// # Errors
     ///
-    /// [`Error::Os`] when the rings cannot be watched (`ENOSPC`: the user's limit of epoll watches).
+    /// [`Error::Os`] when the rings cannot be watched (`ENOSPC`: the user's limit of epoll watches);
+    /// [`Error::Shutdown`] in a process that is not the one which made the engine: the descriptor is the
+    /// parent's, as are the rings that it would watch.
     pub fn poll_fd(&self) -> Result<RawFd> {
+        if !self.door.is_home() {
+            return Err(Error::Shutdown);
+        }
         if !self.attention.is_poll_fd_in_use() {
             self.watch_rings(true)?;
             // What was queued before that has no later call to wait for either.
