@@ -74,29 +74,30 @@ pub extern "C" fn aura_destroy(engine: *mut aura_engine_t) {
         engine.shutdown(); // In a callback this refuses new operations, and no more.
         engine.stop();
     } else {
-        engine.processing(Engine::shutdown);
         end(engine);
     }
 }
 
-/// Ends an engine when the call has returned whose callback asked for it.
+/// Ends an engine. What is in flight is delivered while it has its name; what cannot be is given up by
+/// the drop.
 #[cold]
-pub(crate) fn end_after_callback(engine: names::Engine) {
-    // As in a shutdown outside callbacks: what is in flight is delivered while the engine has its
-    // name. What cannot be is given up by the drop.
-    engine.processing(Engine::shutdown);
-    end(engine);
-}
-
-fn end(engine: names::Engine) {
+pub(crate) fn end(engine: names::Engine) {
     /// How long another thread that sleeps in the engine has to leave it.
     const LEAVE: Duration = Duration::from_millis(200);
-    // SAFETY: `begin_ending` let one caller through.
-    let last = unsafe { engine.withdraw() };
+    engine.processing(Engine::shutdown);
+    let held = engine.sleeping();
+    let is_used = || Arc::strong_count(&held) > 2; // This count, and the name's.
     let deadline = Instant::now() + LEAVE;
-    while Arc::strong_count(&last) > 1 && Instant::now() < deadline {
+    while is_used() && Instant::now() < deadline {
         // Against the contract somebody sleeps in it. Whoever leaves last drops it.
-        last.stop();
+        held.stop();
         std::thread::sleep(Duration::from_millis(1));
     }
+    if !is_used() {
+        // SAFETY: nobody sleeps in it; and the header demands that other threads are joined first.
+        engine.processing(|engine| unsafe { engine.shutdown_for_owner() });
+    }
+    drop(held);
+    // SAFETY: `begin_ending` let one caller through.
+    drop(unsafe { engine.withdraw() });
 }

@@ -116,7 +116,7 @@ impl Engine {
         let result = call(&self);
         PROCESSING.set(outer);
         if here.end_asked.get() {
-            crate::life::end_after_callback(self);
+            crate::life::end(self);
         }
         result
     }

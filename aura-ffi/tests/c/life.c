@@ -1,6 +1,8 @@
 /* Creation, options, the end of an engine; names of engines that are none. */
 #include "harness.h"
 
+#include <pthread.h>
+
 TEST(an_engine_is_created_and_destroyed) {
   aura_engine_t *engine = aura_create();
   CHECK(engine != NULL);
@@ -247,6 +249,62 @@ TEST(destroying_delivers_what_is_in_flight) {
 
 static aura_engine_t *victim;
 static int refused;
+
+/* In a callback of an engine that is being destroyed: nothing new, but everything can be asked. */
+static void look_around(aura_request_t *req, ssize_t result, void *user_data) {
+  hear(req, result, user_data);
+  CHECK_FAILS(aura_cancel(victim, req), -1, ESHUTDOWN);
+  CHECK_FAILS(aura_fsync(victim, 0, 0, NULL, NULL), NULL, ESHUTDOWN);
+  CHECK_FAILS(aura_wait(victim, 0), -1, EDEADLK);
+  CHECK(!aura_request_pending(req));
+  CHECK_EQ(aura_request_op_type(req), AURA_OP_READ);
+  CHECK(aura_request_user_data(req) == user_data);
+  CHECK(aura_pending_count(victim) >= 0);
+  void *buffer = aura_buffer_alloc(victim, 512);
+  CHECK(buffer != NULL);
+  aura_buffer_free(victim, buffer);
+}
+
+typedef struct {
+  int fd;
+  unsigned char byte[2];
+  heard_t heard[2];
+} two_reads_t;
+
+static void *submit_two_reads(void *reads) {
+  two_reads_t *two = reads;
+  for (int i = 0; i < 2; i++) {
+    CHECK(aura_read(victim, two->fd, aura_buf(&two->byte[i]), 1, i, look_around, &two->heard[i]) != NULL);
+  }
+  return NULL;
+}
+
+TEST(callbacks_during_destruction_find_their_engine) {
+  const int fd = filled_file(4096);
+  for (int round = 0; round < 8; round++) {
+    aura_options_t options = defaults();
+    options.single_thread = round % 2 == 1;
+    options.ring_count = 1 + round / 4;
+    victim = aura_create_with_options(&options);
+    CHECK(victim != NULL);
+    two_reads_t two = {.fd = fd};
+    if (round / 2 % 2 == 0) {
+      submit_two_reads(&two);
+    } else { /* The owner of an engine for one thread is gone when it is destroyed. */
+      pthread_t owner;
+      CHECK_EQ(pthread_create(&owner, NULL, submit_two_reads, &two), 0);
+      CHECK_EQ(pthread_join(owner, NULL), 0);
+    }
+    aura_destroy(victim);
+    for (int i = 0; i < 2; i++) {
+      CHECK_EQ(two.heard[i].calls, 1);
+      CHECK_EQ(two.heard[i].result, 1);
+      CHECK_EQ(two.byte[i], i);
+    }
+    check_no_engine(victim);
+  }
+  close(fd);
+}
 
 static void destroy_inside(aura_request_t *req, ssize_t result, void *user_data) {
   hear(req, result, user_data);

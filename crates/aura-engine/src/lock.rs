@@ -85,8 +85,8 @@ impl<T> DerefMut for Guard<'_, T> {
 /// price of one compare.
 #[derive(Debug)]
 pub(crate) struct Door {
-    /// [`thread_token`] of the owner, or `NOBODY`, or `ANYBODY`. Written once, by whoever comes
-    /// first (compare-and-swap), read by everyone.
+    /// [`thread_token`] of the owner, or `NOBODY`, or `ANYBODY`. Written by whoever comes first
+    /// (compare-and-swap) and at the engine's end, read by everyone.
     owner: AtomicUsize,
     home: Home,
 }
@@ -123,11 +123,10 @@ impl Door {
         self.home.is_here()
     }
 
-    /// Makes the calling thread the owner. Exclusive access proves that nobody else is inside.
-    pub(crate) fn adopt(&mut self) {
-        let owner = self.owner.get_mut();
-        if *owner != ANYBODY {
-            *owner = thread_token();
+    /// Makes the calling thread the owner. Its caller knows that the one before will not come again.
+    pub(crate) fn adopt(&self) {
+        if self.owner.load(Ordering::Relaxed) != ANYBODY {
+            self.owner.store(thread_token(), Ordering::Relaxed);
         }
     }
 

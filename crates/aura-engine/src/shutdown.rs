@@ -41,6 +41,18 @@ impl<B: Backend> Engine<B> {
         }
     }
 
+    /// As [`shutdown`](Self::shutdown), also on a thread that is not the owner of a single-threaded engine:
+    /// it becomes the owner.
+    ///
+    /// # Safety
+    ///
+    /// If the engine is single-threaded, its owner has used it for the last time, and that happened before
+    /// this call.
+    pub unsafe fn shutdown_for_owner(&self) {
+        self.door.adopt();
+        self.shutdown();
+    }
+
     /// Steps 2 and 3, once. Returns how many operations are left.
     fn settle(&self) -> u64 {
         if self.settled.swap(true, Ordering::SeqCst) {

@@ -34,8 +34,6 @@ fn allocate(random: &mut Random, picked: Picked) {
     let (buffer, answer) = call(allocate, |buffer| buffer.is_null());
     let bad = picked.number.is_none() || !(1..=LARGEST).contains(&size);
     let may = if bad { May::fail(&[libc::EINVAL]) } else { May::succeed().or(&[libc::ENOMEM]) };
-    let ending = look(picked, |engine| engine.ending).unwrap_or(false);
-    let may = may.or_if(ending, &[libc::ESHUTDOWN, libc::EINVAL]);
     may.check(&format!("aura_buffer_alloc({size}) on {:#x}", picked.name), answer);
     if answer.failed {
         return;
@@ -103,8 +101,6 @@ fn free(random: &mut Random, picked: Picked) {
 fn share(picked: Picked) {
     let (share, answer) = call(|| aura_pool_share(pointer(picked.name)), |share| share.is_null());
     let may = if picked.number.is_some() { May::succeed() } else { May::fail(&[libc::EINVAL]) };
-    let ending = look(picked, |engine| engine.ending).unwrap_or(false);
-    let may = may.or_if(ending, &[libc::ESHUTDOWN, libc::EINVAL]);
     may.check(&format!("aura_pool_share({:#x})", picked.name), answer);
     if let (false, Some(number)) = (answer.failed, picked.number) {
         world::with(|world| world.engines[number].shares.push(share.expose_provenance()));

@@ -38,7 +38,6 @@ pub(super) fn cancel(random: &mut Random) {
     let is_its_own = world::with(|world| {
         operation.map(|number| world.operations[number].engine) == picked.number
     });
-    // While it is being destroyed an engine's name may be nobody's already.
     let in_destruction = look(picked, |engine| engine.ending).unwrap_or(false);
     let may = match (picked.number, operation) {
         (None, _) => May::fail(&[libc::EINVAL]),
@@ -48,7 +47,7 @@ pub(super) fn cancel(random: &mut Random) {
         // At the limit completions are taken off the queue before their callbacks run.
         _ => May::succeed().or(&[libc::EBUSY, libc::EALREADY]),
     };
-    let may = may.or_if(in_destruction, &[libc::ESHUTDOWN, libc::EINVAL]);
+    let may = may.or_if(in_destruction, &[libc::ESHUTDOWN]);
     let cancel = || aura_cancel(pointer(picked.name), request(name));
     let (value, answer) = call(cancel, |&value| value != 0);
     if !(-1..=0).contains(&value) {
