@@ -187,6 +187,48 @@ TEST(old_requests_stay_over_while_slots_are_used_again) {
   close(fd);
 }
 
+typedef struct {
+  aura_engine_t *engine;
+  int fd, child, status;
+  unsigned char byte;
+  heard_t heard, later;
+} fork_t;
+
+/* Queues a read and forks. The child returns from here, too, and first. */
+static void queue_and_fork(aura_request_t *req, ssize_t result, void *user_data) {
+  fork_t *at = user_data;
+  hear(req, result, &at->heard);
+  CHECK(aura_read(at->engine, at->fd, aura_buf(&at->byte), 1, 200, hear, &at->later) != NULL);
+  fflush(NULL);
+  at->child = fork();
+  if (at->child > 0) {
+    CHECK_EQ(waitpid(at->child, &at->status, 0), at->child);
+  }
+}
+
+TEST(a_child_that_was_forked_in_a_callback_takes_nothing_from_its_parent) {
+  const int fd = filled_file(4096);
+  for (int rings = 1; rings <= 2; rings++) {
+    fork_t at = {.engine = engine_of(rings, 64), .fd = fd, .status = -1};
+    unsigned char first;
+    CHECK(aura_read(at.engine, fd, aura_buf(&first), 1, 0, queue_and_fork, &at) != NULL);
+    CHECK(aura_wait(at.engine, 5000) >= 1);
+    if (at.child == 0) {
+      const int wrong = at.later.calls != 0 || aura_wait(at.engine, 1000) != -1 || errno != ESHUTDOWN;
+      aura_destroy(at.engine);
+      _exit(wrong);
+    }
+    CHECK_EQ(at.status, 0);
+    CHECK(aura_drain(at.engine, 5000) >= 0);
+    CHECK_EQ(at.heard.calls, 1);
+    CHECK_EQ(at.later.calls, 1);
+    CHECK_EQ(at.later.result, 1);
+    CHECK_EQ(at.byte, 200); /* Read into the parent's memory, and not into the child's. */
+    aura_destroy(at.engine);
+  }
+  close(fd);
+}
+
 TEST(a_signal_or_a_forked_child_does_no_harm) {
   aura_engine_t *engine = small_engine();
   const int fd = filled_file(64);

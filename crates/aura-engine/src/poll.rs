@@ -152,6 +152,9 @@ impl<B: Backend> Engine<B> {
         if self.errands.any() && !self.is_closed() {
             processed += self.run_errands();
         }
+        if self.has_forked() {
+            return processed;
+        }
         if !poller.put_off.is_empty() {
             processed += self.take_up_put_off(poller);
         }
@@ -159,6 +162,9 @@ impl<B: Backend> Engine<B> {
             processed += self.dismiss_parked(libc::ESHUTDOWN);
         }
         self.active.for_each(|index| processed += self.process_ring(poller, index));
+        if self.has_forked() {
+            return processed;
+        }
         if processed == 0 && self.attention.is_poll_fd_in_use() {
             // A late answer to a cancellation keeps the descriptor readable, on whatever ring.
             processed +=
@@ -180,6 +186,13 @@ impl<B: Backend> Engine<B> {
             self.take_up_leftovers();
         }
         processed
+    }
+
+    /// A callback has forked, and returned in the child as well: what is to be done from here on is the
+    /// parent's, and would be done to its rings. Asked after callbacks.
+    #[inline]
+    fn has_forked(&self) -> bool {
+        !self.door.is_home()
     }
 
     /// Hands over what the callbacks queued. What another thread queues at this very moment may be
@@ -224,6 +237,9 @@ impl<B: Backend> Engine<B> {
                 break;
             }
         }
+        if self.has_forked() {
+            return processed;
+        }
         if ring.submission.parked.load(Ordering::Relaxed) > 0 {
             self.look_after_parked(index);
         }
@@ -262,6 +278,9 @@ impl<B: Backend> Engine<B> {
         self.attention.end_callbacks();
         self.dispatching_ns.store(0, Ordering::Relaxed);
         ring.completion.delivered.store(called, Ordering::Release);
+        if self.has_forked() {
+            return false;
+        }
         let mut end = ring.lock();
         // SAFETY: under the lock, on the reaping thread, after their callbacks.
         unsafe { ring.slots.retire(&mut end.free, done.iter().map(|done| done.slot)) };
