@@ -10,6 +10,7 @@
 //! | `poll`, `account` | the way out: processing completions |
 //! | `pace` | how many operations are worth a system call |
 //! | `wait`, `sleep` | waiting for them, the event loop; sleeping in the kernel and waking |
+//! | `linger` | when to look for a completion a little longer instead |
 //! | `flusher` | who hands over while the application sleeps in a loop of its own |
 //! | `room`, `repeat`, `given_away` | room for a submission at the limit; operations that have to be repeated, and those that must not be |
 //! | `errands`, `to_do` | what other threads leave to the one inside the gate |
@@ -50,6 +51,7 @@ mod handle;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+mod linger;
 mod lock;
 pub mod log;
 mod mapping;

@@ -18,6 +18,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::Inside;
 use crate::handle::{Handle, SlotName};
+use crate::linger::Linger;
 use crate::lock::Guard;
 use crate::log::say;
 use crate::ring::{BATCH, PushEnd};
@@ -46,6 +47,8 @@ pub(crate) struct Poller {
     /// Operations lately completed as they were handed over (their data were in memory), so that
     /// it is worth looking for completions before sleeping.
     pub(crate) completes_inline: bool,
+    /// Whether to look for completions a little longer before sleeping.
+    pub(crate) linger: Linger,
     /// Operations were queued once more, and wait to be handed over.
     pub(crate) repeats: bool,
     /// Completions of operations that are to be queued once more when there is room, with their
@@ -101,6 +104,7 @@ impl Poller {
             parked_at_ns: 0,
             queued_at_sleep: 0,
             completes_inline: false,
+            linger: Linger::default(),
             repeats: false,
             put_off: Vec::new(),
             look_after_at_ns: 0,

@@ -102,12 +102,19 @@ impl<B: Backend> Engine<B> {
         not_now: impl FnOnce() -> bool,
     ) -> Result<()> {
         let ring = self.ring_to_sleep_in();
+        let mut now_ns = B::now_ns();
+        if let Some(ring) = ring {
+            match self.linger(poller, ring, now_ns) {
+                Some(later_ns) => now_ns = later_ns,
+                None => return Ok(()),
+            }
+        }
         let can_be_woken = ring.is_none_or(|ring| self.arm_wake(poller, ring));
         // There was no room to cancel them all: soon again.
         let had_abandoned = self.any_abandoned();
         let is_short = !can_be_woken || had_abandoned;
         let timeout = if is_short { at_most(BACK_OFF, timeout) } else { timeout };
-        poller.parked_at_ns = B::now_ns();
+        poller.parked_at_ns = now_ns;
         poller.tuner.at_work(poller.parked_at_ns, false);
         poller.slept = true;
         poller.queued_at_sleep =
