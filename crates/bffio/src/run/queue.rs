@@ -30,6 +30,8 @@ pub(super) enum Operation {
 pub(super) struct Queue {
     engine: Engine,
     buffers: Vec<Buffer>,
+    /// How many of them belong to slots; the others are there for the next.
+    slots: u32,
     buffer_bytes: usize,
     in_flight: u32,
     completions: Box<Completions>,
@@ -50,7 +52,7 @@ impl Queue {
     pub(super) fn new(options: Options, buffer_bytes: usize) -> aura::Result<Self> {
         let engine = Engine::with_options(&options.single_thread(true).ring_count(1))?;
         let completions = Box::new(Completions(UnsafeCell::new(Vec::with_capacity(64))));
-        Ok(Self { engine, buffers: Vec::new(), buffer_bytes, in_flight: 0, completions })
+        Ok(Self { engine, buffers: Vec::new(), slots: 0, buffer_bytes, in_flight: 0, completions })
     }
 
     /// A queue for the same I/Os on an engine with other options.
@@ -65,13 +67,28 @@ impl Queue {
 
     /// How many slots there are.
     pub(super) fn slots(&self) -> u32 {
-        self.buffers.len() as u32
+        self.slots
     }
 
-    /// Adds a slot.
-    pub(super) fn add_slot(&mut self) -> aura::Result<u32> {
-        self.buffers.push(self.engine.allocate_buffer(self.buffer_bytes)?);
-        Ok(self.slots() - 1)
+    /// Makes the buffers of the first so many slots, which can be added without delay then.
+    pub(super) fn reserve(
+        &mut self,
+        slots: u32,
+        mut fill: impl FnMut(&mut [u8]),
+    ) -> aura::Result<()> {
+        while (self.buffers.len() as u32) < slots {
+            let mut buffer = self.engine.allocate_buffer(self.buffer_bytes)?;
+            fill(buffer.as_mut_slice());
+            self.buffers.push(buffer);
+        }
+        Ok(())
+    }
+
+    /// Adds a slot; `fill` gives its buffer a content if it is new.
+    pub(super) fn add_slot(&mut self, fill: impl FnMut(&mut [u8])) -> aura::Result<u32> {
+        self.reserve(self.slots + 1, fill)?;
+        self.slots += 1;
+        Ok(self.slots - 1)
     }
 
     /// The memory of a slot that is not in flight.

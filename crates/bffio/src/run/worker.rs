@@ -8,7 +8,7 @@ use aura::Options;
 use super::clock::now_ns;
 use super::control::{Board, Phase};
 use super::failure::Failure;
-use super::io::{Io, Tools};
+use super::io::{Io, Tools, fill};
 use super::monitor::Monitor;
 use super::open::OpenFile;
 use super::outcome::WorkerResult;
@@ -82,9 +82,16 @@ fn run(job: &Job, assignment: &Assignment<'_>, result: &mut WorkerResult) -> Res
     }
     let seed = seed_of(job, assignment.index);
     let depth = depth(job);
-    let queue = Queue::new(options(job, depth), buffer_bytes(job)).map_err(Failure::of_engine)?;
-    let begun_ns = now_ns();
     let budget = budget_bytes(job, assignment.files.io_bytes);
+    let mut content = RandomBytes::new(seed ^ now_ns());
+    let mut queue =
+        Queue::new(options(job, depth), buffer_bytes(job)).map_err(Failure::of_engine)?;
+    // Before the clock starts, as fio does: 16 MiB take as long as hundreds of I/Os.
+    let reserved = queue.reserve(slots(job, depth, budget), |buffer| {
+        fill(buffer, &job.buffers, &mut content);
+    });
+    reserved.map_err(Failure::of_engine)?;
+    let begun_ns = now_ns();
     let expected_bytes = match budget {
         u64::MAX => 0,
         pass_bytes => pass_bytes.saturating_mul(loops(job).into()),
@@ -98,7 +105,7 @@ fn run(job: &Job, assignment: &Assignment<'_>, result: &mut WorkerResult) -> Res
         verifier: Verifier::new(&job.verify, job.pattern.does.write, random.next_u64()),
         pacer: Pacer::new(job, begun_ns, random.next_u64()),
         depth,
-        content: RandomBytes::new(random.next_u64() ^ begun_ns),
+        content,
     };
     let mut io = Io::new(job, &files, assignment.board, tools);
     let mut outcome = passes(&mut io, budget);
@@ -183,6 +190,15 @@ fn loops(job: &Job) -> u32 {
 fn budget_bytes(job: &Job, io_bytes: u64) -> u64 {
     let endless = job.search.is_some() || job.timing.time_based;
     if endless && job.verify.method.is_none() { u64::MAX } else { io_bytes }
+}
+
+/// Slots that are going to be used; nobody knows for a search.
+fn slots(job: &Job, depth: u32, budget_bytes: u64) -> u32 {
+    let used = Direction::ALL.into_iter().filter(|&direction| job.pattern.does[direction]);
+    let smallest = used.map(|direction| job.pattern.block_sizes[direction].min_bytes).min();
+    let ios = budget_bytes.div_ceil(smallest.unwrap_or(1).max(1));
+    let ios = ios.min(job.pattern.io_count_max.unwrap_or(u64::MAX));
+    if job.search.is_some() { 0 } else { ios.min(depth.into()) as u32 }
 }
 
 fn depth(job: &Job) -> u32 {

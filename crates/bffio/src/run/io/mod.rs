@@ -7,6 +7,8 @@ mod think;
 
 use std::time::Duration;
 
+pub(super) use submit::fill;
+
 use super::clock::now_ns;
 use super::control::{Board, Phase};
 use super::failure::Failure;

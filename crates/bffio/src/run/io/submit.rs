@@ -2,6 +2,7 @@
 
 use super::{Context, Io, Kind};
 use crate::job::{Buffers, Direction, ThinkCount};
+use crate::layout::RandomBytes;
 use crate::run::clock::now_ns;
 use crate::run::failure::Failure;
 use crate::run::queue::Operation;
@@ -124,13 +125,8 @@ impl Io<'_> {
 
     #[cold]
     fn new_slot(&mut self) -> Result<u32, Failure> {
-        let slot = self.queue.add_slot().map_err(Failure::of_engine)?;
-        let buffer = self.queue.buffer(slot);
-        match &self.job.buffers {
-            Buffers::Random => self.content.fill(buffer),
-            Buffers::Zeros => buffer.fill(0),
-            Buffers::Pattern(pattern) => verify::repeat(pattern, buffer),
-        }
+        let slot = self.queue.add_slot(|buffer| fill(buffer, &self.job.buffers, &mut self.content));
+        let slot = slot.map_err(Failure::of_engine)?;
         let direction = Direction::Read;
         let step = Step { direction, file: 0, offset: 0, length: 0 };
         let context = Context { step, kind: Kind::Data, start_ns: 0, issue_ns: 0, done_bytes: 0 };
@@ -188,5 +184,14 @@ impl Io<'_> {
             self.idle.push(slot);
         }
         Ok(taken)
+    }
+}
+
+/// Gives a buffer its first content.
+pub(in crate::run) fn fill(buffer: &mut [u8], buffers: &Buffers, content: &mut RandomBytes) {
+    match buffers {
+        Buffers::Random => content.fill(buffer),
+        Buffers::Zeros => buffer.fill(0),
+        Buffers::Pattern(pattern) => verify::repeat(pattern, buffer),
     }
 }
