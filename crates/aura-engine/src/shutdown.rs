@@ -22,7 +22,8 @@ use crate::log::say;
 pub const QUIET: Duration = Duration::from_secs(5);
 /// How long cancelled operations have to complete.
 pub const AFTER_CANCEL: Duration = Duration::from_secs(2);
-/// Patience with an engine that has a fatal error: little is to be expected.
+/// Patience where little is to be expected: with an engine that has a fatal error, or whose processing
+/// thread has not moved all the time.
 const AFTER_FATAL: Duration = Duration::from_millis(200);
 
 impl<B: Backend> Engine<B> {
@@ -76,7 +77,8 @@ impl<B: Backend> Engine<B> {
                 "{left} operations could neither complete nor be cancelled; the memory they use is \
                  given up"
             );
-            if let Some(_inside) = self.gate.enter(None) {
+            // Not for ever: who is inside may be stuck in a callback.
+            if let Some(_inside) = self.gate.enter(Some(Instant::now() + AFTER_FATAL)) {
                 self.give_up_awaited();
             }
         }

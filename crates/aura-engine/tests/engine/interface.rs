@@ -53,6 +53,31 @@ fn the_word_of_an_operation_can_be_asked_for_until_its_callback_returns() {
 }
 
 #[test]
+fn a_callback_that_does_not_return_cannot_hold_up_the_end() {
+    let engine = engine(4);
+    let (started, begun) = mpsc::channel();
+    let (release, held) = mpsc::channel::<()>();
+    let block = move |_| {
+        started.send(()).unwrap();
+        let _ = held.recv();
+    };
+    // SAFETY: no memory is named.
+    unsafe { engine.submit(&Op::nop(), 0, block) }.unwrap();
+    let poller = Arc::clone(&engine);
+    let poller = std::thread::spawn(move || poller.poll());
+    begun.recv().unwrap();
+    let (sender, ended) = mpsc::channel();
+    let ending = Arc::clone(&engine);
+    std::thread::spawn(move || {
+        ending.shutdown();
+        sender.send(()).unwrap();
+    });
+    ended.recv_timeout(aura_engine::QUIET + aura_engine::AFTER_CANCEL + crate::odd::LONG).unwrap();
+    release.send(()).unwrap();
+    assert_eq!(poller.join().unwrap().unwrap(), 1);
+}
+
+#[test]
 fn any_number_may_be_taken_for_a_handle() {
     let engine = engine(4);
     // SAFETY: no memory is named.
