@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use aura_engine::{Config, Engine, Memory, Op, Ring, RingSelect, Target};
+use aura_ring::Cqe;
 
 use crate::odd::{Heard, eventually, lasting_memory, odd_engine};
 
@@ -103,6 +104,31 @@ fn what_the_kernel_refuses_for_now_does_not_stay_behind_a_sleeping_poller() {
         assert!(!stranded, "{rings} rings: queued for ever while the poller slept");
         poller.join().unwrap();
     }
+}
+
+/// A completion of what a slot held before is not taken for that of what it holds now.
+#[test]
+fn a_completion_of_nothing_in_flight_is_ignored() {
+    let (engine, orders) = odd_engine(&config(1));
+    let (before, heard) = (Heard::default(), Heard::default());
+    // SAFETY: no memory is named.
+    unsafe { engine.submit(&Op::nop(), 0, before.hear()) }.unwrap();
+    let label = orders[0].last_label.load(Ordering::SeqCst);
+    engine.drain(Some(Duration::from_secs(10))).unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let read = Op::read(Target::Fd(reader.as_raw_fd()), lasting_memory(64), 64, 0).unwrap();
+    // SAFETY: the memory is never given back.
+    unsafe { engine.submit(&read, 0, heard.hear()) }.unwrap(); // In the slot that was freed last.
+    let fresh = orders[0].last_label.load(Ordering::SeqCst);
+    assert_eq!(label as u32, fresh as u32, "the same slot");
+    for label in [label, fresh + (1 << 32), fresh + 1] {
+        *orders[0].forged.lock().unwrap() = Some(Cqe { user_data: label, result: 7, flags: 0 });
+        assert_eq!(engine.poll().unwrap(), 0);
+        assert!(orders[0].forged.lock().unwrap().is_none() && heard.all().is_empty());
+    }
+    writer.write_all(b"own").unwrap();
+    engine.drain(Some(Duration::from_secs(10))).unwrap();
+    assert_eq!((before.all(), heard.all()), (vec![0], vec![3]));
 }
 
 /// A poller's own hand-over may be refused for a moment as well.
