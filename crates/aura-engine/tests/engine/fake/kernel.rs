@@ -98,14 +98,7 @@ impl Kernel {
 
     /// Whether waiting would end: something is queued, or at work and not hanging.
     pub(super) fn makes_progress(&self) -> bool {
-        self.with(|state, _| {
-            state.rings.iter().any(|ring| {
-                let at_work =
-                    |live: &Live| live.serial.is_some() && !live.hangs && live.after.is_none();
-                ring.posted.iter().any(|posted| posted.serial.is_some())
-                    || ring.live.iter().any(at_work)
-            })
-        })
+        self.with(|state, _| state.rings.iter().any(RingState::makes_progress))
     }
 
     /// The kernel cancels what a thread that ends has in it.
@@ -129,6 +122,9 @@ impl Kernel {
 
     pub(super) fn push_all(&self, ring: usize, sqes: &[Sqe]) -> Result<(), PushError> {
         self.with(|state, ledger| {
+            if state.rings[ring].makes_progress() && state.faulty(Fault::Refusals, 10) {
+                return Err(PushError::TooManyInFlight);
+            }
             let ring = &mut state.rings[ring];
             if ring.queued.len() + sqes.len() > ring.entries {
                 return Err(PushError::QueueFull);

@@ -35,10 +35,12 @@ pub(super) enum Fault {
     Clock,
     /// The controller is at work.
     Adaptive,
+    /// The queue takes nothing now and then, until something has completed.
+    Refusals,
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Delays,
         Self::ShortResults,
         Self::Errors,
@@ -54,6 +56,7 @@ impl Fault {
         Self::Closes,
         Self::Clock,
         Self::Adaptive,
+        Self::Refusals,
     ];
 }
 

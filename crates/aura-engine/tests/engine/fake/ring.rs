@@ -58,6 +58,12 @@ impl RingState {
         }
     }
 
+    /// Whether an operation of the application's completes by itself, or has.
+    pub(super) fn makes_progress(&self) -> bool {
+        let at_work = |live: &Live| live.serial.is_some() && !live.hangs && live.after.is_none();
+        self.posted.iter().any(|posted| posted.serial.is_some()) || self.live.iter().any(at_work)
+    }
+
     pub(super) fn is_ready(&self, at: usize) -> bool {
         let live = &self.live[at];
         !live.hangs && live.after.is_none() && live.ready_at <= self.tick
