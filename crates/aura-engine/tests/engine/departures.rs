@@ -104,6 +104,31 @@ fn close_and_reuse(engine: &Engine<Odd>, number: RawFd, new: RawFd) {
     assert_eq!(unsafe { libc::dup3(new, number, libc::O_CLOEXEC) }, number);
 }
 
+/// A write that failed with `EFAULT` may have been carried out: it is done again only where twice is once.
+#[test]
+fn what_may_have_been_appended_is_not_appended_again() {
+    for (appends, registered) in [(false, false), (true, false), (false, true), (true, true)] {
+        let (engine, orders) = odd_engine(&config(16));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let file = std::fs::File::options().create(true).append(appends).write(true).open(&path);
+        let file = file.unwrap();
+        let fd = file.as_raw_fd();
+        engine.register_files(&[fd]).unwrap();
+        let target = if registered { Target::Registered(0) } else { Target::Fd(fd) };
+        let heard = Heard::default();
+        let write = Op::write(target, lasting_memory(8), 8, 0).unwrap();
+        orders[0].writes_to_fail.store(1, Ordering::SeqCst);
+        // SAFETY: the memory is never given back.
+        unsafe { engine.submit(&write, 0, heard.hear()) }.unwrap();
+        engine.drain(Some(Duration::from_secs(20))).unwrap();
+        // Whether a registered file appends is not known.
+        let expected = if appends || registered { -libc::EFAULT } else { 8 };
+        assert_eq!(heard.all(), [expected], "appends: {appends}, registered: {registered}");
+        assert_eq!(file.metadata().unwrap().len(), 8, "appends: {appends}, {registered}");
+    }
+}
+
 fn start_thread_that_ends(engine: &Arc<Engine<Odd>>, op: &Op, heard: &Heard) -> JoinHandle<()> {
     let (engine, op, hear) = (Arc::clone(engine), *op, heard.hear());
     std::thread::spawn(move || {

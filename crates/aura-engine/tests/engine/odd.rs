@@ -2,6 +2,7 @@
 //! which something could go wrong.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -31,6 +32,9 @@ pub(crate) struct Orders {
     /// Completions of no-ops to be turned into `-ECANCELED`, as the kernel does for threads that
     /// end.
     pub(crate) nops_to_cancel: AtomicU32,
+    /// Completions of writes to be turned into `-EFAULT` though all was written, as may be with those of
+    /// threads that end.
+    pub(crate) writes_to_fail: AtomicU32,
     /// Everything pushed goes to a worker of the kernel's at once.
     pub(crate) force_async: AtomicBool,
     /// Operations that the kernel gave up on, as it does on those of threads that end.
@@ -73,8 +77,8 @@ thread_local!(static RINGS: RefCell<Vec<Arc<Orders>>> = const { RefCell::new(Vec
 pub(crate) struct Odd {
     ring: Ring,
     orders: Arc<Orders>,
-    /// Labels of no-ops, to tell their completions from the engine's own.
-    nops: Mutex<std::collections::HashSet<u64>>,
+    /// What was pushed under which label.
+    opcodes: Mutex<HashMap<u64, u8>>,
 }
 
 /// An engine over odd rings, and their orders.
@@ -132,7 +136,7 @@ unsafe impl Backend for Odd {
     fn create(config: &RingConfig) -> Result<Self, SetupError> {
         let orders = Arc::new(Orders::default());
         RINGS.with_borrow_mut(|rings| rings.push(Arc::clone(&orders)));
-        Ok(Self { ring: Ring::new(config)?, orders, nops: Mutex::default() })
+        Ok(Self { ring: Ring::new(config)?, orders, opcodes: Mutex::default() })
     }
 
     unsafe fn push_all(&self, sqes: &[Sqe]) -> Result<(), PushError> {
@@ -151,9 +155,7 @@ unsafe impl Backend for Odd {
         let pushed = if forced { sqe.forced_async() } else { *sqe };
         // SAFETY: the caller's promise.
         unsafe { self.ring.push(&pushed)? };
-        if sqe.code() == Opcode::Nop as u8 {
-            self.nops.lock().unwrap().insert(label_of(sqe));
-        }
+        self.opcodes.lock().unwrap().insert(label_of(sqe), sqe.code());
         self.orders.last_label.store(label_of(sqe), Ordering::SeqCst);
         let linger = self.orders.linger_after_cancel_ms.load(Ordering::SeqCst);
         if sqe.code() == Opcode::AsyncCancel as u8 && linger > 0 {
@@ -191,9 +193,12 @@ unsafe impl Backend for Odd {
         for cqe in &mut out[..taken] {
             let is_given_up = matches!(-cqe.result, libc::ECANCELED | libc::EFAULT);
             self.orders.given_up.fetch_add(is_given_up.into(), Ordering::SeqCst);
-            let nop = self.nops.lock().unwrap().remove(&cqe.user_data);
-            if nop && spend(&self.orders.nops_to_cancel) {
+            let opcode = self.opcodes.lock().unwrap().remove(&cqe.user_data);
+            let is = |wanted: Opcode| opcode == Some(wanted as u8);
+            if is(Opcode::Nop) && spend(&self.orders.nops_to_cancel) {
                 cqe.result = -libc::ECANCELED;
+            } else if is(Opcode::Write) && spend(&self.orders.writes_to_fail) {
+                cqe.result = -libc::EFAULT;
             }
         }
         taken
