@@ -424,7 +424,8 @@ AURA_API void aura_destroy(aura_engine_t *engine);
  *   EAGAIN     as much is in flight as the limit allows, and no completion was waiting that would make
  *              room: process completions (aura_poll, aura_wait), then try again
  *   ESHUTDOWN  the engine is being destroyed, or has a fatal error (aura_get_fatal_error)
- *   ENOENT     a registered buffer or file is named, and none are registered
+ *   ENOENT     a registered buffer is named, and none are registered (of a registered file that is not
+ *              there the callback hears -EBADF)
  *   EBUSY      the registered buffers are being unregistered
  *   ENOSYS     the kernel does not have the operation
  *   EOVERFLOW, ENOMEM  are kept for future use and treated best like EAGAIN
@@ -511,7 +512,7 @@ AURA_API aura_request_t *aura_openat(aura_engine_t *engine, int dirfd, const cha
 
 /**
  * Closes a descriptor. Operations on it that were submitted before are handed to the kernel first, and
- * so still find it open.
+ * so still find it open; but for those in a chain (AURA_LINK) whose turn has not come.
  */
 AURA_API aura_request_t *aura_close(aura_engine_t *engine, int fd, aura_callback_t callback,
                                     void *user_data);
@@ -559,7 +560,8 @@ AURA_API aura_request_t *aura_sync_file_range(aura_engine_t *engine, int fd, off
 #define AURA_FIXED_FILE 0x1u
 /**
  * The next operation of the same batch waits for this one, and is cancelled (-ECANCELED) if this one
- * fails or transfers less than asked for. A chain is submitted as a whole or not at all.
+ * fails or transfers less than asked for. A chain is submitted as a whole or not at all. The kernel looks
+ * for an operation's file when its turn comes: close or replace it after the chain's last callback.
  */
 #define AURA_LINK 0x2u
 

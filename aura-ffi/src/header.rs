@@ -485,7 +485,7 @@ unsafe extern "C" {
     ) -> *mut aura_request_t;
 }
 unsafe extern "C" {
-    #[doc = " Closes a descriptor. Operations on it that were submitted before are handed to the kernel first, and\n so still find it open."]
+    #[doc = " Closes a descriptor. Operations on it that were submitted before are handed to the kernel first, and\n so still find it open; but for those in a chain (AURA_LINK) whose turn has not come."]
     pub fn aura_close(
         engine: *mut aura_engine_t,
         fd: ::std::os::raw::c_int,
