@@ -154,7 +154,7 @@ impl<B: Backend> Engine<B> {
         for (op, ..) in &*chain {
             let sqe = if op.linked { op.sqe.linked() } else { op.sqe };
             let Some(place) = op.registered else {
-                sqes.push((sqe, CHAINED));
+                sqes.push((sqe, CHAINED | self.pooled(op)));
                 continue;
             };
             // Judged under the lock: unregistering takes every lock after it closed the table.

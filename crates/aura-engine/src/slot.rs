@@ -55,6 +55,8 @@ pub(crate) const REPEATS_MAX: u8 = u8::MAX / REPEAT_ONE;
 pub(crate) const AWAITED: u16 = 0x100;
 /// It is part of a chain: a cancellation may be the failure of the operation before it.
 pub(crate) const CHAINED: u16 = 0x200;
+/// Its memory is the pool's; noted where that is marked, see `poison`.
+pub(crate) const POOLED: u16 = 0x400;
 /// The upper byte is the upper half of `kind`, which never changes while the slot is in use.
 const KIND_SHIFT: u32 = 4;
 
@@ -64,7 +66,7 @@ type Invoke = unsafe fn(&Slot, Option<Completion>);
 pub(crate) struct Slot {
     /// Generation and state. Written by the slot's owner only.
     tag: AtomicU32,
-    /// [`OpKind`] in the lower half, `AWAITED` and `CHAINED` in the upper.
+    /// [`OpKind`] in the lower half, `AWAITED`, `CHAINED` and `POOLED` in the upper.
     kind: AtomicU8,
     /// `CANCEL_ASKED` and the like, and the repeats. Written under the submission lock or by the owner.
     flags: AtomicU8,

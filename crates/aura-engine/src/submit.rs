@@ -175,7 +175,7 @@ impl<B: Backend> Engine<B> {
         // As given, without a copy, except where memory is registered.
         let registered;
         let mut sqe = &op.sqe;
-        let mut flags = if T::AWAITED { AWAITED } else { 0 };
+        let mut flags = self.pooled(op) | if T::AWAITED { AWAITED } else { 0 };
         if let Some(place) = op.registered {
             // Judged under the lock: unregistering takes every lock after it closed the table.
             match self.resources.resolve(place, op) {
