@@ -1,7 +1,7 @@
 //! Jobs at fixed depths: both programs in turns, ratios within each round.
 
 use aura_bench::Error;
-use aura_bench::summary::{median, spread};
+use aura_bench::summary::{median, median_interval};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -14,6 +14,18 @@ const WORKLOADS: [(&str, &str); 4] =
 /// Through the page cache, and past it.
 const WAYS: [(&str, &str); 2] = [("cached", "--invalidate=0"), ("direct", "--direct=1")];
 
+/// The ratio of IOPS that every job is to reach.
+const PAR: f64 = 0.98;
+
+/// Which jobs, and how often.
+#[derive(Debug)]
+pub(crate) struct Extent<'a> {
+    pub(crate) depths: &'a [u32],
+    pub(crate) rounds: u32,
+    /// Only jobs whose name contains this.
+    pub(crate) containing: &'a str,
+}
+
 /// All jobs.
 #[derive(Debug, Serialize)]
 pub(crate) struct Results {
@@ -21,6 +33,8 @@ pub(crate) struct Results {
     /// Over all jobs.
     iops_ratio_median: f64,
     iops_ratio_min: f64,
+    /// Jobs that are below [`PAR`] with 95 % confidence.
+    below_par: Vec<String>,
 }
 
 /// One job.
@@ -33,22 +47,27 @@ struct Row {
     bffio_iops: f64,
     /// bffio's over fio's: the median over the rounds.
     iops_ratio: f64,
-    iops_ratio_spread: f64,
+    /// Where it lies with 95 % confidence.
+    iops_ratio_interval: (f64, f64),
     p99_ratio: f64,
     /// CPU time per I/O.
     cpu_ratio: f64,
 }
 
-pub(crate) fn run(bench: &Bench, depths: &[u32], rounds: u32) -> Result<Results, Error> {
+pub(crate) fn run(bench: &Bench, extent: &Extent<'_>) -> Result<Results, Error> {
     let mut jobs = Vec::new();
     for (way, option) in WAYS {
         for (rw, bs) in WORKLOADS {
-            for &depth in depths {
+            for &depth in extent.depths {
                 for workers in [1, 2] {
                     jobs.push((format!("{way} {rw} {bs}"), option, rw, bs, depth, workers));
                 }
             }
         }
+    }
+    jobs.retain(|(name, ..)| name.contains(extent.containing));
+    if jobs.is_empty() {
+        return Err(format!("no job's name contains {:?}", extent.containing).into());
     }
     let progress = ProgressBar::new(jobs.len() as u64); // Hidden without a terminal.
     let mut rows = Vec::with_capacity(jobs.len());
@@ -62,7 +81,7 @@ pub(crate) fn run(bench: &Bench, depths: &[u32], rounds: u32) -> Result<Results,
         ];
         let options = options.each_ref().map(String::as_str);
         let mut pairs = Vec::new();
-        for round in 0..rounds {
+        for round in 0..extent.rounds {
             // Who begins changes, so that neither always follows the other.
             let mut turns = [Who::Fio, Who::Bffio];
             turns.rotate_left(round as usize % 2);
@@ -79,6 +98,7 @@ pub(crate) fn run(bench: &Bench, depths: &[u32], rounds: u32) -> Result<Results,
     let results = Results {
         iops_ratio_median: median(&ratios),
         iops_ratio_min: ratios.iter().copied().fold(f64::INFINITY, f64::min),
+        below_par: rows.iter().filter(|row| row.is_below_par()).map(Row::name).collect(),
         rows,
     };
     println!("{}", results.table());
@@ -86,6 +106,9 @@ pub(crate) fn run(bench: &Bench, depths: &[u32], rounds: u32) -> Result<Results,
         "IOPS of bffio over fio: median {:.3}, smallest {:.3}",
         results.iops_ratio_median, results.iops_ratio_min
     );
+    for job in &results.below_par {
+        println!("below {PAR} with 95 % confidence: {job}");
+    }
     Ok(results)
 }
 
@@ -105,10 +128,18 @@ impl Row {
             fio_iops: median_of(|(fio, _)| fio.ios_per_s),
             bffio_iops: median_of(|(_, bffio)| bffio.ios_per_s),
             iops_ratio: median(&iops),
-            iops_ratio_spread: spread(&iops),
+            iops_ratio_interval: median_interval(&iops),
             p99_ratio: median(&ratios(|figures| figures.p99_ms)),
             cpu_ratio: median(&ratios(|figures| figures.cpu_percent / figures.ios_per_s)),
         }
+    }
+
+    fn name(&self) -> String {
+        format!("{}, depth {}, workers {}", self.job, self.depth, self.workers)
+    }
+
+    fn is_below_par(&self) -> bool {
+        self.iops_ratio_interval.1 < PAR
     }
 }
 
@@ -117,7 +148,7 @@ impl Results {
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);
         let header = ["job", "depth", "workers", "fio IOPS", "bffio IOPS"];
-        table.set_header(header.into_iter().chain(["ratio", "±", "p99 ratio", "CPU/IO ratio"]));
+        table.set_header(header.into_iter().chain(["ratio", "95 %", "p99 ratio", "CPU/IO ratio"]));
         for row in &self.rows {
             table.add_row([
                 row.job.clone(),
@@ -126,7 +157,7 @@ impl Results {
                 format!("{:.0}", row.fio_iops),
                 format!("{:.0}", row.bffio_iops),
                 format!("{:.3}", row.iops_ratio),
-                format!("{:.3}", row.iops_ratio_spread),
+                format!("{:.3}–{:.3}", row.iops_ratio_interval.0, row.iops_ratio_interval.1),
                 format!("{:.2}", row.p99_ratio),
                 format!("{:.2}", row.cpu_ratio),
             ]);

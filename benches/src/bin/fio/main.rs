@@ -37,14 +37,21 @@ struct Arguments {
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = units::parse_size)]
     size: u64,
     /// Seconds per turn
-    #[arg(long, value_name = "S", default_value = "1", value_parser = units::parse_seconds)]
+    #[arg(long, value_name = "S", default_value = "0.5", value_parser = units::parse_seconds)]
     seconds: Duration,
+    /// Seconds of each turn that do not count, before those that do: storage that is shared gives credit for
+    /// the pause before, and the programs take different times to start
+    #[arg(long, value_name = "S", default_value = "0.3", value_parser = units::parse_seconds)]
+    ramp: Duration,
     /// Rounds; each program has one turn per job in each
-    #[arg(long, value_name = "R", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "R", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Depths of the jobs
     #[arg(long, value_name = "D,...", value_delimiter = ',', default_values_t = [1, 32, 128])]
     depths: Vec<u32>,
+    /// Only jobs whose name contains this, such as "direct randread"
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    jobs: String,
     /// Latencies for the searches
     #[arg(long, value_name = "TIME,...", value_delimiter = ',', default_values = ["0.5ms", "1ms", "2ms"], value_parser = units::parse_latency)]
     targets: Vec<Duration>,
@@ -83,10 +90,11 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let fio = program::fio_version()?;
     println!("{fio}");
     let folder = arguments.dir.clone().unwrap_or_else(subject::default_folder);
-    let bench = Bench::prepare(&folder, arguments.size, arguments.seconds)?;
+    let bench = Bench::prepare(&folder, arguments.size, arguments.seconds, arguments.ramp)?;
     let is_wanted = |part| arguments.only.is_none_or(|only| only == part);
-    let jobs =
-        is_wanted(Part::Jobs).then(|| jobs::run(&bench, &arguments.depths, arguments.rounds));
+    let Arguments { depths, rounds, jobs: containing, .. } = arguments;
+    let extent = jobs::Extent { depths, rounds: *rounds, containing };
+    let jobs = is_wanted(Part::Jobs).then(|| jobs::run(&bench, &extent));
     let jobs = jobs.transpose()?;
     let targets = is_wanted(Part::Targets).then(|| targets::run(&bench, &arguments.targets));
     let targets = targets.transpose()?;

@@ -23,6 +23,8 @@ pub(crate) struct Bench {
     bffio: PathBuf,
     size: u64,
     pub(crate) turn: Duration,
+    /// What does not count, before each turn.
+    pub(crate) ramp: Duration,
 }
 
 /// What a report says of its only job.
@@ -49,14 +51,19 @@ pub(crate) fn fio_version() -> Result<String, Error> {
 
 impl Bench {
     /// Lays the file out.
-    pub(crate) fn prepare(folder: &Path, size: u64, turn: Duration) -> Result<Self, Error> {
+    pub(crate) fn prepare(
+        folder: &Path,
+        size: u64,
+        turn: Duration,
+        ramp: Duration,
+    ) -> Result<Self, Error> {
         let folder = tempfile::Builder::new().prefix("bench-fio-").tempdir_in(folder)?;
         let bffio = std::env::current_exe()?.with_file_name("bffio");
         if !bffio.exists() {
             let path = bffio.display();
             return Err(format!("no {path}: cargo build --release --package bffio").into());
         }
-        let bench = Self { folder, bffio, size, turn };
+        let bench = Self { folder, bffio, size, turn, ramp };
         bench.run(Who::Bffio, &["--rw=randread", "--bs=4k", "--number_ios=1"])?;
         Ok(bench)
     }
@@ -69,7 +76,8 @@ impl Bench {
     /// One job, for one turn unless the options say otherwise.
     pub(crate) fn turn(&self, who: Who, options: &[&str]) -> Result<Figures, Error> {
         let runtime = format!("--runtime={}ms", self.turn.as_millis());
-        self.run(who, &[&["--time_based", &runtime], options].concat())
+        let ramp = format!("--ramp_time={}ms", self.ramp.as_millis());
+        self.run(who, &[&["--time_based", &runtime, &ramp], options].concat())
     }
 
     /// One job.
