@@ -70,7 +70,8 @@ impl<B: Backend> Engine<B> {
         self.hand_over_queued();
         let (mut now_ns, gives_up_ns) = (now_ns, now_ns + LOOK_NS);
         let mut turns = 0..TURNS_MAX;
-        while !ring.backend.has_completions() {
+        // A completion may be there and wait for this thread to enter the kernel.
+        while !ring.backend.has_completions() && !ring.backend.needs_enter() {
             if turns.next().is_none() || now_ns >= gives_up_ns || self.is_wake_pending() {
                 poller.linger.note(false);
                 return Some(now_ns);
