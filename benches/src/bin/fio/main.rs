@@ -96,7 +96,8 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let extent = jobs::Extent { depths, rounds: *rounds, containing };
     let jobs = is_wanted(Part::Jobs).then(|| jobs::run(&bench, &extent));
     let jobs = jobs.transpose()?;
-    let targets = is_wanted(Part::Targets).then(|| targets::run(&bench, &arguments.targets));
+    let targets =
+        is_wanted(Part::Targets).then(|| targets::run(&bench, &arguments.targets, *rounds));
     let targets = targets.transpose()?;
     if let Some(file) = &arguments.json {
         let (seconds, rounds) = (arguments.seconds.as_secs_f64(), arguments.rounds);
