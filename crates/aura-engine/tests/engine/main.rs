@@ -3,6 +3,7 @@
 
 mod batch;
 mod departures;
+mod ending;
 mod explained;
 mod fake;
 mod handing_over;

@@ -29,6 +29,8 @@ pub(crate) struct Orders {
     pub(crate) pushes_to_refuse: AtomicU32,
     /// After a cancellation is queued: hand it over at once, and sleep so many milliseconds.
     pub(crate) linger_after_cancel_ms: AtomicU32,
+    /// Cancellations are not done, nor answered.
+    pub(crate) ignore_cancels: AtomicBool,
     /// Completions of no-ops to be turned into `-ECANCELED`, as the kernel does for threads that
     /// end.
     pub(crate) nops_to_cancel: AtomicU32,
@@ -151,6 +153,10 @@ unsafe impl Backend for Odd {
         if spend(&self.orders.pushes_to_refuse) {
             return Err(PushError::QueueFull);
         }
+        let is_cancel = sqe.code() == Opcode::AsyncCancel as u8;
+        if is_cancel && self.orders.ignore_cancels.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         let forced = self.orders.force_async.load(Ordering::SeqCst);
         let pushed = if forced { sqe.forced_async() } else { *sqe };
         // SAFETY: the caller's promise.
@@ -158,7 +164,7 @@ unsafe impl Backend for Odd {
         self.opcodes.lock().unwrap().insert(label_of(sqe), sqe.code());
         self.orders.last_label.store(label_of(sqe), Ordering::SeqCst);
         let linger = self.orders.linger_after_cancel_ms.load(Ordering::SeqCst);
-        if sqe.code() == Opcode::AsyncCancel as u8 && linger > 0 {
+        if is_cancel && linger > 0 {
             let _ = self.ring.submit();
             std::thread::sleep(Duration::from_millis(linger.into()));
         }
