@@ -142,9 +142,9 @@ typedef struct {
   int sqpoll_idle_ms;
   /** How a ring is chosen. Default AURA_SELECT_ADAPTIVE. */
   aura_ring_select_t ring_select;
-  /** One thread does everything, so no locks are needed. Enforced: the first thread that submits or
-   *  processes completions owns the engine; of others it takes aura_cancel(), aura_post() and aura_stop()
-   *  beside questions, and answers everything else with EINVAL. */
+  /** One thread does everything, so no locks are needed. Enforced: the first thread that submits,
+   *  registers or processes completions owns the engine; of others it takes aura_cancel(), aura_post() and
+   *  aura_stop() beside questions, and answers everything else with EINVAL. */
   bool single_thread;
   /** Zero. */
   uint32_t _reserved[7];

@@ -127,7 +127,7 @@ pub struct aura_options_t {
     pub sqpoll_idle_ms: ::std::os::raw::c_int,
     #[doc = " How a ring is chosen. Default AURA_SELECT_ADAPTIVE."]
     pub ring_select: aura_ring_select_t,
-    #[doc = " One thread does everything, so no locks are needed. Enforced: the first thread that submits or\n  processes completions owns the engine; of others it takes aura_cancel(), aura_post() and aura_stop()\n  beside questions, and answers everything else with EINVAL."]
+    #[doc = " One thread does everything, so no locks are needed. Enforced: the first thread that submits,\n  registers or processes completions owns the engine; of others it takes aura_cancel(), aura_post() and\n  aura_stop() beside questions, and answers everything else with EINVAL."]
     pub single_thread: bool,
     #[doc = " Zero."]
     pub _reserved: [u32; 7usize],

@@ -147,10 +147,10 @@ impl Options {
         self
     }
 
-    /// One thread does everything: submits, cancels, processes completions. The engine then needs
+    /// One thread does everything: submits, registers, processes completions. The engine then needs
     /// no locks. It is held to it: the first thread to do any of that becomes the owner, and the
-    /// calls of other threads fail with [`Error::InvalidArgument`].
-    /// [`Engine::stop`](crate::Engine::stop) and statistics stay open to all.
+    /// calls of other threads fail with [`Error::InvalidArgument`]. Cancelling,
+    /// [`Engine::stop`](crate::Engine::stop) and questions stay open to all.
     pub fn single_thread(mut self, enable: bool) -> Self {
         self.single_thread = enable;
         self

@@ -80,7 +80,7 @@ impl<T> DerefMut for Guard<'_, T> {
 /// Who may use an engine: threads of the process that made it, and if it was made for one thread,
 /// that thread alone.
 ///
-/// The first thread that submits or processes completions becomes the owner of an engine made for
+/// The first thread that submits, registers or processes completions becomes the owner of an engine made for
 /// one; every other thread gets an error. That is what makes leaving out the locks sound, at the
 /// price of one compare.
 #[derive(Debug)]
@@ -115,7 +115,13 @@ impl Door {
         if !self.home.is_here() {
             return Err(Error::Shutdown);
         }
-        Ok(self.check().is_ok())
+        Ok(self.is_let_in())
+    }
+
+    /// Whether the calling thread may use the engine. Asking makes nobody the owner.
+    pub(crate) fn is_let_in(&self) -> bool {
+        let owner = self.owner.load(Ordering::Relaxed);
+        self.home.is_here() && (owner == ANYBODY || owner == thread_token())
     }
 
     /// Whether this is the process that made the engine.
@@ -216,6 +222,14 @@ mod tests {
             let is_let_in = std::thread::scope(|s| s.spawn(|| door.check().is_ok()).join());
             assert!(!is_let_in.unwrap(), "thread {later}");
         }
+    }
+
+    #[test]
+    fn who_only_asks_does_not_become_the_owner() {
+        let door = Door::new(true).unwrap();
+        assert!(!door.is_let_in() && !door.check_any_thread().unwrap());
+        std::thread::scope(|s| s.spawn(|| door.check().unwrap()).join()).unwrap();
+        assert!(door.check().is_err());
     }
 
     #[test]

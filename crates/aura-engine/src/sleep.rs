@@ -281,7 +281,7 @@ impl<B: Backend> Engine<B> {
         if !self.attention.is_poll_fd_in_use() {
             self.watch_rings(true)?;
             // What was queued before that has no later call to wait for either.
-            if self.door.check().is_ok() && !self.gate.is_mine() {
+            if self.door.is_let_in() && !self.gate.is_mine() {
                 self.flush()?;
             }
         }
