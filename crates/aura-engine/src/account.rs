@@ -15,7 +15,7 @@ use crate::log::say;
 use crate::poll::Poller;
 use crate::repeat::Repeat;
 use crate::ring::{BATCH, EngineRing, add};
-use crate::slot::{Completed, REGISTERED_BUFFER};
+use crate::slot::{Completed, LATE, REGISTERED_BUFFER};
 use crate::tuner::Tuner;
 
 /// A sleep that ends sooner was none: no device answers in that time.
@@ -45,6 +45,8 @@ pub(crate) struct Batch {
     /// Where completions are taken to: room for [`BATCH`].
     cqes: Vec<Cqe>,
     done: Vec<Done>,
+    /// Some of these may be [`LATE`].
+    late: bool,
     /// When they were taken.
     now_ns: u64,
 }
@@ -98,6 +100,7 @@ impl<B: Backend> Engine<B> {
                 Label::Cancel => {}
             }
         }
+        batch.late = sums.late;
         add(&ring.completion.registered, sums.registered);
         poller.tuner.latency_sum_ns += sums.latency_ns;
         poller.tuner.samples += sums.samples;
@@ -165,6 +168,7 @@ impl<B: Backend> Engine<B> {
         }
         sums.latency_ns += latency_ns;
         sums.registered += u64::from(flags & REGISTERED_BUFFER != 0);
+        sums.late |= flags & LATE != 0;
         Fate::Over(Done { slot: name.slot, result })
     }
 }
@@ -176,6 +180,7 @@ struct Sums {
     epoch_ns: u64,
     target_ns: u64,
     registered: u64,
+    late: bool,
     latency_ns: u64,
     samples: u64,
     over_target: u64,
@@ -183,17 +188,18 @@ struct Sums {
 
 impl Batch {
     pub(crate) fn new() -> Self {
-        Self { cqes: vec![Cqe::default(); BATCH], done: Vec::with_capacity(BATCH), now_ns: 0 }
+        let cqes = vec![Cqe::default(); BATCH];
+        Self { cqes, done: Vec::with_capacity(BATCH), late: false, now_ns: 0 }
     }
 
     /// One that was put off, to be accounted for now.
     pub(crate) fn of_cqe(cqe: Cqe) -> Self {
-        Self { cqes: vec![cqe], done: Vec::new(), now_ns: 0 }
+        Self { cqes: vec![cqe], done: Vec::new(), late: false, now_ns: 0 }
     }
 
     /// One that was accounted for earlier, to be delivered now.
     pub(crate) fn of(done: Done, now_ns: u64) -> Self {
-        Self { cqes: Vec::new(), done: vec![done], now_ns }
+        Self { cqes: Vec::new(), done: vec![done], late: true, now_ns }
     }
 
     /// When they were taken.
@@ -204,5 +210,10 @@ impl Batch {
     /// Those whose callbacks are to be called.
     pub(crate) fn done(&self) -> &[Done] {
         &self.done
+    }
+
+    /// Whether some of these may be [`LATE`].
+    pub(crate) fn any_late(&self) -> bool {
+        self.late
     }
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::handle::{Handle, Label, SlotName};
 use crate::op::{Op, OpKind};
 use crate::ring::{PushEnd, add};
-use crate::slot::{CHAINED, REGISTERED_BUFFER};
+use crate::slot::{CHAINED, LATE, REGISTERED_BUFFER};
 use crate::submit::{AtLimit, Refusal};
 use crate::tenant::Callback;
 use crate::{Completion, resources::Resolved};
@@ -67,6 +67,17 @@ impl<B: Backend> Engine<B> {
             let may = if item.0.kind == OpKind::Close {
                 // What comes before a close takes the locks itself; nothing is half done here.
                 drop(end);
+                if chain.is_empty() && !item.0.linked && self.has_to_be_held(&item.0) {
+                    let (close, user_data, call) = item;
+                    let held = self.submit_held(&close, user_data, call);
+                    end = self.rings[index].lock();
+                    match held {
+                        Ok(handle) => accepted(handle),
+                        Err(rejected) => break Some(rejected.error),
+                    }
+                    taken += 1;
+                    continue;
+                }
                 let may = self.may_submit(&item.0);
                 end = self.rings[index].lock();
                 may
@@ -153,14 +164,16 @@ impl<B: Backend> Engine<B> {
         let mut registered = 0;
         for (op, ..) in &*chain {
             let sqe = if op.linked { op.sqe.linked() } else { op.sqe };
+            // Its file is looked up when its turn comes. What closes one is in nobody's way.
+            let flags = if op.kind == OpKind::Close { CHAINED } else { CHAINED | LATE };
             let Some(place) = op.registered else {
-                sqes.push((sqe, CHAINED | self.pooled(op)));
+                sqes.push((sqe, flags | self.pooled(op)));
                 continue;
             };
             // Judged under the lock: unregistering takes every lock after it closed the table.
             let Resolved { addr, index } =
                 self.resources.resolve(place, op).map_err(Refusal::Final)?;
-            sqes.push((sqe.with_registered_buffer(addr, index), CHAINED | REGISTERED_BUFFER));
+            sqes.push((sqe.with_registered_buffer(addr, index), flags | REGISTERED_BUFFER));
             registered += 1;
         }
         // SAFETY: by contract.
@@ -228,6 +241,8 @@ impl<B: Backend> Engine<B> {
             }
             return Err(Refusal::NoRoom);
         }
+        let late = sqes.iter().filter(|(_, flags)| flags & LATE != 0);
+        late.for_each(|(sqe, _)| end.late.add(sqe));
         end.batched.add(sqes.len() as u32);
         self.active.mark(index);
         slots.iter().for_each(|slot| accepted(Handle::new(self.id, index, name(slot))));

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::files::Leftover;
 use crate::flusher::Flusher;
 use crate::gate::Gate;
+use crate::late::Held;
 use crate::lock::Door;
 use crate::log::say;
 use crate::poll::Poller;
@@ -47,6 +48,7 @@ pub struct Engine<B: Backend = Ring> {
     pub(crate) active: ActiveRings,
     pub(crate) resources: Resources,
     pub(crate) leftovers: ToDo<Leftover>,
+    pub(crate) held: ToDo<Held>,
     pub(crate) published: Published,
     pub(crate) drivers: Drivers,
     pub(crate) errands: ToDo<Errand>,
@@ -110,6 +112,7 @@ impl<B: Backend> Engine<B> {
             active: ActiveRings::new(rings.len()),
             resources: Resources::default(),
             leftovers: ToDo::default(),
+            held: ToDo::default(),
             published: Published::default(),
             drivers: Drivers::default(),
             errands: ToDo::default(),

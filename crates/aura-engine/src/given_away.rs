@@ -29,7 +29,7 @@ pub(crate) enum FileName {
 }
 
 impl FileName {
-    fn of(sqe: &Sqe) -> Self {
+    pub(crate) fn of(sqe: &Sqe) -> Self {
         let number = sqe.raw_fd();
         if sqe.is_registered_file() { Self::Place(number) } else { Self::Descriptor(number) }
     }

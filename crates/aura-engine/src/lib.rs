@@ -17,6 +17,7 @@
 //! | `attention` | how submitters and a sleeping poller do not miss each other |
 //! | `slot`, `slots`, `tenant`, `handle`, `directory` | where an operation lives, and the names it has |
 //! | `awaited`, `parked`, `drive`, `flag` | operations for futures; their queue at the limit; who polls, and for what |
+//! | `late` | closes that wait for operations whose file the kernel looks up late |
 //! | `ring`, [`backend`] | one ring; the interface to the kernel |
 //! | `resources`, `files`, `slabs` | registered buffers, files, and memory of the pool |
 //! | `poison` | what the kernel has, as AddressSanitizer sees it |
@@ -51,6 +52,7 @@ mod handle;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+mod late;
 mod linger;
 mod lock;
 pub mod log;

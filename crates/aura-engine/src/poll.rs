@@ -21,8 +21,8 @@ use crate::handle::{Handle, SlotName};
 use crate::linger::Linger;
 use crate::lock::Guard;
 use crate::log::say;
-use crate::ring::{BATCH, PushEnd};
-use crate::slot::Slot;
+use crate::ring::{BATCH, EngineRing, PushEnd};
+use crate::slot::{LATE, Slot};
 use crate::tuner::Tuner;
 
 /// What the thread inside the gate works with.
@@ -169,6 +169,9 @@ impl<B: Backend> Engine<B> {
         if self.has_forked() {
             return processed;
         }
+        if self.held.any() {
+            self.take_up_held();
+        }
         if processed == 0 && self.attention.is_poll_fd_in_use() {
             // A late answer to a cancellation keeps the descriptor readable, on whatever ring.
             processed +=
@@ -286,6 +289,9 @@ impl<B: Backend> Engine<B> {
             return false;
         }
         let mut end = ring.lock();
+        if batch.any_late() {
+            forget_late(ring, &mut end, done);
+        }
         // SAFETY: under the lock, on the reaping thread, after their callbacks.
         unsafe { ring.slots.retire(&mut end.free, done.iter().map(|done| done.slot)) };
         let waiting = end.parked.has_any();
@@ -380,5 +386,15 @@ impl<B: Backend> Engine<B> {
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
             std::mem::forget(again);
         }
+    }
+}
+
+/// These operations are not in a close's way any more.
+#[cold]
+fn forget_late<B: Backend>(ring: &EngineRing<B>, end: &mut PushEnd, done: &[Done]) {
+    let slots = done.iter().filter_map(|done| ring.slots.get(done.slot));
+    for slot in slots.filter(|slot| slot.flags() & LATE != 0) {
+        // SAFETY: the slot is the reaping thread's until it is retired.
+        end.late.remove(&unsafe { slot.sqe() });
     }
 }

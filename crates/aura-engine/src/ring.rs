@@ -17,6 +17,7 @@ use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::given_away::{FileName, GivenAway};
 use crate::handle::MAX_SLOTS;
+use crate::late::Late;
 use crate::lock::{Guard, Guarded};
 use crate::metrics::Meters;
 use crate::parked::Parked;
@@ -100,6 +101,7 @@ pub(crate) struct PushEnd {
     /// When the first of them was queued; all of them count as submitted then. Never falls.
     pub(crate) opened_ns: u64,
     pub(crate) given_away: GivenAway,
+    pub(crate) late: Late,
 }
 
 /// A count of queued operations, which changes under the submission lock only.
@@ -196,6 +198,7 @@ impl<B: Backend> EngineRing<B> {
             batched: Batched::default(),
             opened_ns: 0,
             given_away: GivenAway::default(),
+            late: Late::default(),
         };
         Ok(Self {
             backend,

@@ -57,6 +57,8 @@ pub(crate) const AWAITED: u16 = 0x100;
 pub(crate) const CHAINED: u16 = 0x200;
 /// Its memory is the pool's; noted where that is marked, see `poison`.
 pub(crate) const POOLED: u16 = 0x400;
+/// The kernel may look its file up late, and it is counted so.
+pub(crate) const LATE: u16 = 0x800;
 /// The upper byte is the upper half of `kind`, which never changes while the slot is in use.
 const KIND_SHIFT: u32 = 4;
 
@@ -66,7 +68,7 @@ type Invoke = unsafe fn(&Slot, Option<Completion>);
 pub(crate) struct Slot {
     /// Generation and state. Written by the slot's owner only.
     tag: AtomicU32,
-    /// [`OpKind`] in the lower half, `AWAITED`, `CHAINED` and `POOLED` in the upper.
+    /// [`OpKind`] in the lower half, `AWAITED`, `CHAINED`, `POOLED` and `LATE` in the upper.
     kind: AtomicU8,
     /// `CANCEL_ASKED` and the like, and the repeats. Written under the submission lock or by the owner.
     flags: AtomicU8,

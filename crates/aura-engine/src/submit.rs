@@ -14,7 +14,7 @@ use crate::lock::Guard;
 use crate::op::{Op, OpKind};
 use crate::ring::{HandedOver, PushEnd, add};
 use crate::select::Load;
-use crate::slot::{AWAITED, REGISTERED_BUFFER};
+use crate::slot::{AWAITED, LATE, REGISTERED_BUFFER};
 use crate::tenant::{Callback, Tenant};
 use crate::{Completion, resources::Resolved};
 
@@ -80,6 +80,9 @@ impl<B: Backend> Engine<B> {
     where
         F: FnOnce(Completion) + Send + 'static,
     {
+        if self.has_to_be_held(op) {
+            return self.submit_held(op, user_data, call);
+        }
         if let Err(error) = self.may_submit(op) {
             return Err(Rejected { error, call });
         }
@@ -176,6 +179,9 @@ impl<B: Backend> Engine<B> {
         let registered;
         let mut sqe = &op.sqe;
         let mut flags = self.pooled(op) | if T::AWAITED { AWAITED } else { 0 };
+        if !T::AWAITED && op.kind.finds_its_file_late() {
+            flags |= LATE;
+        }
         if let Some(place) = op.registered {
             // Judged under the lock: unregistering takes every lock after it closed the table.
             match self.resources.resolve(place, op) {
@@ -205,6 +211,9 @@ impl<B: Backend> Engine<B> {
             // SAFETY: the lock excludes other pushers; the caller vouches for the memory.
             let pushed = unsafe { ring.backend.push_labelled(sqe, label) };
             if pushed.is_ok() {
+                if flags & LATE != 0 {
+                    end.late.add(sqe);
+                }
                 end.batched.add(1);
                 self.active.mark(index);
                 return Ok(name);

@@ -8,6 +8,7 @@ mod explained;
 mod fake;
 mod handing_over;
 mod interface;
+mod late;
 mod limits;
 mod odd;
 mod raw;
