@@ -511,8 +511,8 @@ AURA_API aura_request_t *aura_openat(aura_engine_t *engine, int dirfd, const cha
                                      mode_t mode, aura_callback_t callback, void *user_data);
 
 /**
- * Closes a descriptor. Operations on it that were submitted before are handed to the kernel first, and
- * so still find it open; but for those in a chain (AURA_LINK) whose turn has not come.
+ * Closes a descriptor. Operations on it that were submitted before still find it open: the close is
+ * carried out after what the kernel looks the file up late for (syncs, allocations, truncations, chains).
  */
 AURA_API aura_request_t *aura_close(aura_engine_t *engine, int fd, aura_callback_t callback,
                                     void *user_data);
@@ -560,8 +560,7 @@ AURA_API aura_request_t *aura_sync_file_range(aura_engine_t *engine, int fd, off
 #define AURA_FIXED_FILE 0x1u
 /**
  * The next operation of the same batch waits for this one, and is cancelled (-ECANCELED) if this one
- * fails or transfers less than asked for. A chain is submitted as a whole or not at all. The kernel looks
- * for an operation's file when its turn comes: close or replace it after the chain's last callback.
+ * fails or transfers less than asked for. A chain is submitted as a whole or not at all.
  */
 #define AURA_LINK 0x2u
 
@@ -815,13 +814,14 @@ AURA_API int aura_register_files(aura_engine_t *engine, const int *fds, unsigned
  *
  * @param fd  The new file, or -1 to empty the place.
  * @return  0, or -1. ENOENT: none are registered; EINVAL: there is no such index, or fd is below -1;
- *          EBADF. After an error of the kernel rings may differ: unregister and register again.
+ *          EBUSY: a sync, allocation, truncation or chain in flight names the place; EBADF. After an error of the kernel rings may differ: unregister and register again.
  */
 AURA_API int aura_update_file(aura_engine_t *engine, int index, int fd);
 
 /**
  * Unregisters the buffers or the files. Outside callbacks it returns when the last operation on the
- * buffers is done, and callbacks may run in here; in a callback it is aura_request_unregister().
+ * buffers is done (of files: the last that the kernel looks them up late for, as in aura_close()), and
+ * callbacks may run in here; in a callback it is aura_request_unregister().
  *
  * @return  0, or -1. EINVAL: no such type; ENOENT: none are registered.
  */
@@ -830,7 +830,7 @@ AURA_API int aura_unregister(aura_engine_t *engine, aura_reg_type_t type);
 /**
  * Refuses new operations on the registered buffers (EBUSY) and unregisters them when the last one in
  * flight is done, inside a later call that processes completions. For callbacks; never waits. Files are
- * unregistered at once, since operations in flight keep theirs.
+ * unregistered at once, since operations in flight keep theirs; what has yet to find its own hears -EBADF.
  *
  * @return  0 (also when they are being unregistered already), or -1 as aura_unregister().
  */

@@ -485,7 +485,7 @@ unsafe extern "C" {
     ) -> *mut aura_request_t;
 }
 unsafe extern "C" {
-    #[doc = " Closes a descriptor. Operations on it that were submitted before are handed to the kernel first, and\n so still find it open; but for those in a chain (AURA_LINK) whose turn has not come."]
+    #[doc = " Closes a descriptor. Operations on it that were submitted before still find it open: the close is\n carried out after what the kernel looks the file up late for (syncs, allocations, truncations, chains)."]
     pub fn aura_close(
         engine: *mut aura_engine_t,
         fd: ::std::os::raw::c_int,
@@ -745,7 +745,7 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    #[doc = " Replaces a registered file. Operations submitted before use the file that was there.\n\n @param fd  The new file, or -1 to empty the place.\n @return  0, or -1. ENOENT: none are registered; EINVAL: there is no such index, or fd is below -1;\n          EBADF. After an error of the kernel rings may differ: unregister and register again."]
+    #[doc = " Replaces a registered file. Operations submitted before use the file that was there.\n\n @param fd  The new file, or -1 to empty the place.\n @return  0, or -1. ENOENT: none are registered; EINVAL: there is no such index, or fd is below -1;\n          EBUSY: a sync, allocation, truncation or chain in flight names the place; EBADF. After an error of the kernel rings may differ: unregister and register again."]
     pub fn aura_update_file(
         engine: *mut aura_engine_t,
         index: ::std::os::raw::c_int,
@@ -753,14 +753,14 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    #[doc = " Unregisters the buffers or the files. Outside callbacks it returns when the last operation on the\n buffers is done, and callbacks may run in here; in a callback it is aura_request_unregister().\n\n @return  0, or -1. EINVAL: no such type; ENOENT: none are registered."]
+    #[doc = " Unregisters the buffers or the files. Outside callbacks it returns when the last operation on the\n buffers is done (of files: the last that the kernel looks them up late for, as in aura_close()), and\n callbacks may run in here; in a callback it is aura_request_unregister().\n\n @return  0, or -1. EINVAL: no such type; ENOENT: none are registered."]
     pub fn aura_unregister(
         engine: *mut aura_engine_t,
         type_: aura_reg_type_t,
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    #[doc = " Refuses new operations on the registered buffers (EBUSY) and unregisters them when the last one in\n flight is done, inside a later call that processes completions. For callbacks; never waits. Files are\n unregistered at once, since operations in flight keep theirs.\n\n @return  0 (also when they are being unregistered already), or -1 as aura_unregister()."]
+    #[doc = " Refuses new operations on the registered buffers (EBUSY) and unregisters them when the last one in\n flight is done, inside a later call that processes completions. For callbacks; never waits. Files are\n unregistered at once, since operations in flight keep theirs; what has yet to find its own hears -EBADF.\n\n @return  0 (also when they are being unregistered already), or -1 as aura_unregister()."]
     pub fn aura_request_unregister(
         engine: *mut aura_engine_t,
         type_: aura_reg_type_t,

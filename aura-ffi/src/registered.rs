@@ -62,7 +62,10 @@ pub extern "C" fn aura_unregister(engine: *mut aura_engine_t, type_: aura_reg_ty
                 let _alive = engine.sleeping();
                 engine.processing(|engine| engine.unregister_buffers())?;
             }
-            AURA_REG_FILES => engine.unregister_files()?,
+            AURA_REG_FILES => {
+                let _alive = engine.sleeping();
+                engine.processing(|engine| engine.unregister_files())?;
+            }
             _ => return Err(NO_TYPE),
         }
         Ok(0)
@@ -78,7 +81,7 @@ pub extern "C" fn aura_request_unregister(
     let requested = names::find(engine).and_then(|engine| {
         match type_ {
             AURA_REG_BUFFERS => engine.request_unregister_buffers()?,
-            AURA_REG_FILES => engine.unregister_files()?,
+            AURA_REG_FILES => engine.request_unregister_files()?,
             _ => return Err(NO_TYPE),
         }
         Ok(0)

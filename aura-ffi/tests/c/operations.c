@@ -525,3 +525,34 @@ TEST(structs_of_operations_may_be_longer) {
   aura_destroy(engine);
   close(fd);
 }
+
+TEST(a_close_comes_after_what_was_submitted_before) {
+  enum { ROUNDS = 30, KINDS = 5 };
+  aura_engine_t *engine = small_engine();
+  for (int round = 0; round < ROUNDS * KINDS; round++) {
+    const int fd = filled_file(4096);
+    heard_t before = {0}, closed = {0};
+    aura_request_t *req = NULL;
+    switch (round % KINDS) {
+      case 0: req = aura_fsync(engine, fd, AURA_FSYNC_DEFAULT, hear, &before); break;
+      case 1: req = aura_fsync(engine, fd, AURA_FSYNC_DATASYNC, hear, &before); break;
+      case 2: req = aura_fallocate(engine, fd, AURA_FALLOC_DEFAULT, 0, 8192, hear, &before); break;
+      case 3: req = aura_ftruncate(engine, fd, 100, hear, &before); break;
+      default: req = aura_sync_file_range(engine, fd, 0, 0, AURA_SYNC_RANGE_WRITE, hear, &before);
+    }
+    if (req == NULL && errno == ENOSYS) { /* ftruncate before Linux 6.9. */
+      close(fd);
+      continue;
+    }
+    CHECK(req != NULL);
+    req = aura_close(engine, fd, hear, &closed);
+    CHECK(req != NULL);
+    CHECK(aura_request_pending(req));
+    CHECK_EQ(aura_pending_count(engine), 2);
+    CHECK_EQ(aura_drain(engine, 10000), 2);
+    CHECK_EQ(before.result, 0);
+    CHECK_EQ(closed.result, 0);
+    CHECK_EQ(fcntl(fd, F_GETFD), -1);
+  }
+  aura_destroy(engine);
+}

@@ -88,7 +88,9 @@ impl Engine {
         self.inner.update_file(index, fd).map_err(Error::of_call)
     }
 
-    /// Unregisters the files. Operations in flight keep theirs, so nothing is waited for.
+    /// Unregisters the files. Operations in flight keep theirs; but syncs, allocations, truncations and
+    /// chains find their file when the kernel begins them: outside callbacks this returns when those are
+    /// over, and callbacks may run meanwhile.
     ///
     /// # Errors
     ///
@@ -97,12 +99,13 @@ impl Engine {
         self.inner.unregister_files().map_err(Error::of_call)
     }
 
-    /// As [`unregister_files`](Self::unregister_files), which never waits; safe in callbacks.
+    /// As [`unregister_files`](Self::unregister_files), without waiting; safe in callbacks. What has yet to
+    /// find its file fails with `EBADF`.
     ///
     /// # Errors
     ///
     /// As there.
     pub fn request_unregister_files(&self) -> Result<()> {
-        self.unregister_files()
+        self.inner.request_unregister_files().map_err(Error::of_call)
     }
 }

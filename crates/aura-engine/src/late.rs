@@ -4,7 +4,8 @@
 //! the kernel's (a sync, say) find it when the worker begins, and those in a chain when their turn comes:
 //! a close that is handed over after them overtakes them, and they fail with `-EBADF`, or meet another
 //! file (seen on Linux 6.18). So a close of a number that such an operation names is accepted, but held
-//! back here until they are over. Futures keep their files open themselves.
+//! back here until they are over. Futures keep their files open themselves. Registered files that such
+//! operations name are not replaced, and unregistered only in callbacks.
 //!
 //! This file is `unsafe` because it fills slots, and hands over what is in them.
 //!
@@ -53,8 +54,13 @@ impl Late {
         }
     }
 
-    fn has(&self, name: FileName) -> bool {
+    pub(crate) fn has(&self, name: FileName) -> bool {
         self.names.contains_key(&name)
+    }
+
+    /// Whether some are places in the table of registered files.
+    pub(crate) fn has_places(&self) -> bool {
+        self.names.keys().any(|name| matches!(name, FileName::Place(_)))
     }
 }
 
@@ -74,7 +80,11 @@ impl<B: Backend> Engine<B> {
 
     fn is_named_late(&self, close: &Sqe) -> bool {
         let name = FileName::of(close);
-        self.active.iter().any(|ring| self.rings[ring].lock().late.has(name))
+        self.is_late(|late| late.has(name))
+    }
+
+    pub(crate) fn is_late(&self, question: impl Fn(&Late) -> bool) -> bool {
+        self.active.iter().any(|ring| question(&self.rings[ring].lock().late))
     }
 
     /// Submits a close that has to be held. It is in flight for everybody but the kernel.

@@ -28,6 +28,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::files::Places;
 use crate::given_away::FileName;
+use crate::late::Late;
 use crate::log::say;
 use crate::op::Op;
 
@@ -265,7 +266,8 @@ impl<B: Backend> Engine<B> {
     /// # Errors
     ///
     /// [`Error::NotRegistered`], [`Error::Invalid`] for an index outside the table or a descriptor
-    /// below -1, [`Error::Os`] for the kernel's refusal: then some rings may have the new file and
+    /// below -1, [`Error::Busy`] while an operation in flight has yet to look the file up (see `late`),
+    /// [`Error::Os`] for the kernel's refusal: then some rings may have the new file and
     /// others the old one; unregister and register again.
     pub fn update_file(&self, index: i32, fd: RawFd) -> Result<()> {
         self.may_register()?;
@@ -276,7 +278,11 @@ impl<B: Backend> Engine<B> {
         if fd < -1 {
             return Err(Error::Invalid("the file descriptor is below -1"));
         }
-        self.give_away(FileName::Place(index as i32));
+        let name = FileName::Place(index as i32);
+        if self.is_late(|late| late.has(name)) {
+            return Err(Error::Busy("an operation in flight may have yet to look this file up"));
+        }
+        self.give_away(name);
         for ring in &self.rings {
             self.with_nothing_queued(ring, || ring.backend.update_files(index as u32, &[fd]))
                 .map_err(Error::os("updating a registered file"))?;
@@ -284,12 +290,28 @@ impl<B: Backend> Engine<B> {
         Ok(())
     }
 
-    /// Unregisters the files. What is in flight keeps its file, so there is nothing to wait for.
+    /// Unregisters the files. What is in flight keeps its file, but for operations that have yet to look it
+    /// up (see `late`): outside callbacks this returns when those have completed, and callbacks may run
+    /// meanwhile.
     ///
     /// # Errors
     ///
     /// [`Error::NotRegistered`], or the kernel's refusal.
     pub fn unregister_files(&self) -> Result<()> {
+        self.door.check()?;
+        while self.is_late(Late::has_places) && !self.gate.is_mine() {
+            self.process_for(Duration::from_millis(10))?;
+        }
+        self.request_unregister_files()
+    }
+
+    /// As [`unregister_files`](Self::unregister_files), but waits for nothing; safe in callbacks. Operations
+    /// that have yet to look their file up fail with `-EBADF`.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn request_unregister_files(&self) -> Result<()> {
         self.door.check()?;
         let mut life = self.lifecycle();
         life.files.take().ok_or(Error::NotRegistered("files"))?;

@@ -96,8 +96,9 @@ fn update_file(random: &mut Random, picked: Picked) {
     let registered = look(picked, |engine| engine.files_registered).unwrap_or(false);
     let fine = match (registered, index, fd) {
         (false, ..) => May::fail(&[libc::ENOENT]).or_if(index < 0 || fd < -1, &[libc::EINVAL]),
-        (true, 0 | 1, -1) => May::succeed(),
-        (true, 0 | 1, 1_000_000) => May::fail(&[libc::EBADF]),
+        // While a sync, say, has yet to find the file.
+        (true, 0 | 1, -1) => May::succeed().or(&[libc::EBUSY]),
+        (true, 0 | 1, 1_000_000) => May::fail(&[libc::EBADF, libc::EBUSY]),
         (true, ..) => May::fail(&[libc::EINVAL]).or_if(fd >= 0, &[libc::EBADF]),
     };
     let (_, answer) =
