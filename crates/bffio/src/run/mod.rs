@@ -38,7 +38,7 @@ use std::path::Path;
 
 use crate::job::Plan;
 use crate::layout;
-use crate::search::sweep;
+use crate::search::{Team, sweep};
 use crate::stats::disk::Disks;
 use crate::watch::Observer;
 use control::Board;
@@ -98,5 +98,6 @@ pub fn run(
     let paths = workers.iter().flat_map(|worker| &worker.files).map(|file| file.path.as_path());
     let disks = Disks::below(paths);
     let boards: Vec<Board> = workers.iter().map(|_| Board::default()).collect();
-    Supervisor::new(plan, &workers, &boards, interrupted, &disks, report).run(observer)
+    let teams: Vec<Team> = workers.iter().map(|_| Team::default()).collect();
+    Supervisor::new(plan, &workers, &boards, &teams, interrupted, &disks, report).run(observer)
 }

@@ -10,7 +10,7 @@ use super::io::LOOK_AROUND_NS;
 use super::workload::Step;
 use crate::job::{Direction, Job, PerDirection};
 use crate::log::Recorder;
-use crate::search::{Finder, Verdict};
+use crate::search::{Answer, Finder, Seeker, Verdict};
 use crate::stats::WorkerStats;
 use crate::stats::bins::Bins;
 use crate::stats::usage::Usage;
@@ -27,7 +27,7 @@ pub(super) struct Monitor<'w> {
     pub(super) stats: WorkerStats,
     /// Nothing new is to be started.
     pub(super) stopping: bool,
-    pub(super) finder: Option<Finder>,
+    pub(super) seeker: Option<Seeker<'w>>,
     /// The search wants this depth held from now on, without the controller.
     pub(super) hold: Option<u32>,
     pub(super) trace: Vec<TracePoint>,
@@ -69,6 +69,7 @@ impl<'w> Monitor<'w> {
         now_ns: u64,
         expected_bytes: u64,
         depth_max: u32,
+        seeker: Option<Seeker<'w>>,
     ) -> Self {
         let timing = &job.timing;
         let ramp_ns = timing.ramp.as_nanos() as u64;
@@ -80,9 +81,10 @@ impl<'w> Monitor<'w> {
             since_ns: now_ns,
             before: PerDirection::default(),
         };
-        let finder =
-            job.search.as_ref().map(|search| Finder::new(search, depth_max, timing, now_ns));
-        board.enter(match (&finder, ramp_ns) {
+        if let (Some(search), Some(seeker)) = (&job.search, &seeker) {
+            seeker.begin(|| Finder::new(search, depth_max, job.worker_count, timing, now_ns));
+        }
+        board.enter(match (&seeker, ramp_ns) {
             (_, 1..) => Phase::Ramp,
             (Some(_), _) => Phase::Searching,
             _ => Phase::Running,
@@ -90,7 +92,7 @@ impl<'w> Monitor<'w> {
         Self {
             stats: WorkerStats::new(&job.recording),
             stopping: false,
-            finder,
+            seeker,
             hold: None,
             trace: Vec::new(),
             job,
@@ -152,7 +154,7 @@ impl<'w> Monitor<'w> {
         if self.ramp_ends_ns.take_if(|ends| *ends <= now_ns).is_some() {
             self.begin_to_measure(now_ns);
             self.ends_ns = self.job.timing.runtime.map(|time| now_ns + time.as_nanos() as u64);
-            let searches = self.finder.is_some();
+            let searches = self.seeker.is_some();
             self.board.enter(if searches { Phase::Searching } else { Phase::Running });
         }
         self.stopping |= self.ends_ns.is_some_and(|ends| ends <= now_ns);
@@ -217,7 +219,7 @@ impl<'w> Monitor<'w> {
             let ring = engine.ring_stats(0);
             ring.map_or((0, 0), |ring| (ring.in_flight_limit() as u32, ring.aimd_phase()))
         };
-        let fixed = self.finder.as_ref().and_then(Finder::fixed);
+        let fixed = self.seeker.as_ref().and_then(Seeker::fixed);
         let (limit, phase) = fixed.unwrap_or_else(of_engine);
         let elapsed_ns = now_ns - self.traced_ns;
         let ios = self.stats.ios();
@@ -231,9 +233,9 @@ impl<'w> Monitor<'w> {
             phase: phase_name(phase),
         };
         self.trace.push(point);
-        let verdict = match &mut self.finder {
-            Some(finder) if self.ramp_ends_ns.is_none() => {
-                finder.look(now_ns, elapsed_ns, phase, &point, &self.recent, engine)
+        let verdict = match &mut self.seeker {
+            Some(seeker) if self.ramp_ends_ns.is_none() => {
+                seeker.look(now_ns, elapsed_ns, phase, &point, &self.recent, engine)
             }
             _ => Verdict::GoOn,
         };
@@ -307,10 +309,10 @@ impl<'w> Monitor<'w> {
     pub(super) fn finish(
         mut self,
         now_ns: u64,
-    ) -> (WorkerStats, Vec<TracePoint>, Option<Finder>, Option<Recorder>) {
+    ) -> (WorkerStats, Vec<TracePoint>, Option<Answer>, Option<Recorder>) {
         let mut stats = std::mem::take(&mut self.stats);
         self.complete(&mut stats, now_ns);
-        (stats, self.trace, self.finder, self.logs)
+        (stats, self.trace, self.seeker.and_then(|seeker| seeker.answer()), self.logs)
     }
 }
 

@@ -12,6 +12,7 @@ use super::worker::{Assignment, work};
 use super::{Error, trace};
 use crate::job::{Job, PerDirection, Plan};
 use crate::layout::WorkerFiles;
+use crate::search::Team;
 use crate::stats::disk::Disks;
 use crate::watch::{JobNow, Observer, RingNow, Snapshot, Stage};
 
@@ -25,6 +26,8 @@ pub(super) struct Supervisor<'p> {
     plan: &'p Plan,
     workers: &'p [WorkerFiles],
     boards: &'p [Board],
+    /// One per worker, of which searches that belong together use the first.
+    teams: &'p [Team],
     groups: Vec<u32>,
     begun: Instant,
     interrupted: &'p AtomicBool,
@@ -44,6 +47,7 @@ impl<'p> Supervisor<'p> {
         plan: &'p Plan,
         workers: &'p [WorkerFiles],
         boards: &'p [Board],
+        teams: &'p [Team],
         interrupted: &'p AtomicBool,
         disks: &'p Disks,
         report: &'p mut dyn FnMut(&Outcome),
@@ -54,6 +58,7 @@ impl<'p> Supervisor<'p> {
             plan,
             workers,
             boards,
+            teams,
             steady: steady::watches(plan, workers, &groups),
             groups,
             begun: now,
@@ -146,10 +151,20 @@ impl<'p> Supervisor<'p> {
             job: &self.plan.jobs[files.job],
             files,
             board: &self.boards[worker],
+            team: self.team(worker),
             index: worker,
             group: self.groups[files.job],
             log_folder: self.plan.settings.aux_path.clone(),
         }
+    }
+
+    /// The workers of a job search together, unless each is to follow its own latencies for good.
+    fn team(&self, worker: usize) -> Option<(&'p Team, bool)> {
+        let job = self.workers[worker].job;
+        let search = self.plan.jobs[job].search.as_ref()?;
+        let first = self.workers.iter().position(|one| one.job == job)?;
+        let leader = if search.adjusts { worker } else { first };
+        Some((&self.teams[leader], leader == worker))
     }
 
     fn before(&self, job: &Job, files: &WorkerFiles) -> Result<(), Error> {

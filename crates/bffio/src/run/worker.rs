@@ -19,6 +19,7 @@ use super::workload::{Workload, unit};
 use crate::job::{Direction, Job, PerDirection};
 use crate::layout::{RandomBytes, WorkerFiles, seed};
 use crate::log::Recorder;
+use crate::search::{Seeker, Team};
 use crate::stats::WorkerStats;
 
 /// Where repeatable sequences begin unless `randseed=` says otherwise.
@@ -36,6 +37,8 @@ pub(super) struct Assignment<'p> {
     pub(super) job: &'p Job,
     pub(super) files: &'p WorkerFiles,
     pub(super) board: &'p Board,
+    /// With whom it searches, and whether it leads.
+    pub(super) team: Option<(&'p Team, bool)>,
     /// Its number among all workers of the run, from 0.
     pub(super) index: usize,
     pub(super) group: u32,
@@ -73,6 +76,7 @@ fn reading(job: &Job) -> Job {
 }
 
 fn run(job: &Job, assignment: &Assignment<'_>, result: &mut WorkerResult) -> Result<(), Failure> {
+    let seeker = assignment.team.map(|(team, leads)| Seeker::new(team, leads));
     let ranges = &assignment.files.files;
     let mut files = Vec::with_capacity(ranges.len());
     for range in ranges {
@@ -101,7 +105,7 @@ fn run(job: &Job, assignment: &Assignment<'_>, result: &mut WorkerResult) -> Res
     let tools = Tools {
         queue,
         workload: Workload::new(job, ranges, random.next_u64()),
-        monitor: Monitor::new(job, assignment.board, logs, begun_ns, expected_bytes, depth),
+        monitor: Monitor::new(job, assignment.board, logs, begun_ns, expected_bytes, depth, seeker),
         verifier: Verifier::new(&job.verify, job.pattern.does.write, random.next_u64()),
         pacer: Pacer::new(job, begun_ns, random.next_u64()),
         depth,
@@ -115,9 +119,9 @@ fn run(job: &Job, assignment: &Assignment<'_>, result: &mut WorkerResult) -> Res
     let peak_in_flight = io.peak_in_flight();
     let monitor = io.monitor;
     drop(io.queue);
-    let (stats, trace, finder, logs) = monitor.finish(ended_ns);
+    let (stats, trace, answer, logs) = monitor.finish(ended_ns);
     (result.stats, result.trace) = (stats, trace);
-    result.answer = finder.and_then(|finder| finder.answer());
+    result.answer = answer;
     result.peak_in_flight = peak_in_flight;
     for file in &files {
         outcome = outcome.and(file.finish(job));

@@ -28,6 +28,11 @@ const TRIALS_END: Duration = Duration::from_millis(4200);
 /// How long the answer is measured if nothing else says how long to run.
 const PROOF: Duration = Duration::from_millis(1000);
 
+/// What is in flight when the depth changes completes within a look.
+const LOOKS_LOST: u32 = 1;
+/// Workers hear of it one look later, and bring what they have measured another look later.
+const LOOKS_LOST_OF_TEAM: u32 = 3;
+
 /// What to do next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
@@ -61,6 +66,8 @@ pub(crate) struct Finder {
     held: Option<(f64, u64)>,
     trials: Option<Trials>,
     depth_max: u32,
+    /// Looks after a change of the depth that see what was in flight before.
+    looks_lost: u32,
     answer: Option<Answer>,
     answered_ns: u64,
     /// What the engine is told: the target for its p99.
@@ -70,8 +77,14 @@ pub(crate) struct Finder {
 }
 
 impl Finder {
-    /// A search for depths up to `depth_max`.
-    pub(crate) fn new(search: &Search, depth_max: u32, timing: &Timing, now_ns: u64) -> Self {
+    /// A search for depths up to `depth_max`, by so many workers at once.
+    pub(crate) fn new(
+        search: &Search,
+        depth_max: u32,
+        workers: u32,
+        timing: &Timing,
+        now_ns: u64,
+    ) -> Self {
         Self {
             search: search.clone(),
             begun_ns: now_ns + timing.ramp.as_nanos() as u64,
@@ -79,6 +92,7 @@ impl Finder {
             held: None,
             trials: None,
             depth_max,
+            looks_lost: if workers > 1 { LOOKS_LOST_OF_TEAM } else { LOOKS_LOST },
             answer: None,
             answered_ns: 0,
             engine_target_ms: search.latency.as_secs_f64() * 1e3,
@@ -127,7 +141,9 @@ impl Finder {
             return Verdict::Answered(None);
         }
         let target_ns = self.search.latency.as_nanos() as u64;
-        let trials = Trials::new(target_ns, self.search.percentile, self.depth_max, point.limit);
+        let Self { depth_max, looks_lost, .. } = *self;
+        let percentile = self.search.percentile;
+        let trials = Trials::new(target_ns, percentile, depth_max, point.limit, looks_lost);
         let depth = trials.depth();
         self.trials = Some(trials);
         Verdict::Hold(depth)
@@ -157,6 +173,11 @@ impl Finder {
 
     pub(crate) fn answer(&self) -> Option<Answer> {
         self.answer
+    }
+
+    /// Whether there is a verdict to come that somebody needs.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.answer.is_none() || self.ends_by_itself
     }
 
     /// `latency_window=` is how long fio judges a depth.

@@ -56,8 +56,9 @@ pub(super) struct Trials {
     may_be_late: f64,
     depth_max: u32,
     depth: u32,
-    /// What is still in flight belongs to the depth before.
-    is_fresh: bool,
+    /// Looks that see what belongs to the depth before: after each change, and still to come.
+    looks_lost: u32,
+    looks_to_lose: u32,
     latencies: Bins,
     elapsed_ns: u64,
     tried: Vec<Tried>,
@@ -65,13 +66,20 @@ pub(super) struct Trials {
 
 impl Trials {
     /// Trials that begin with a depth.
-    pub(super) fn new(target_ns: u64, percentile: f64, depth_max: u32, depth: u32) -> Self {
+    pub(super) fn new(
+        target_ns: u64,
+        percentile: f64,
+        depth_max: u32,
+        depth: u32,
+        looks_lost: u32,
+    ) -> Self {
         Self {
             target_ns,
             may_be_late: (1.0 - percentile / 100.0).max(1e-4),
             depth_max,
             depth: depth.clamp(1, depth_max),
-            is_fresh: true,
+            looks_lost,
+            looks_to_lose: looks_lost,
             latencies: Bins::default(),
             elapsed_ns: 0,
             tried: Vec::new(),
@@ -85,7 +93,8 @@ impl Trials {
 
     /// Looks at what came of some time at this depth. `is_late`: there is no time for more trials.
     pub(super) fn look(&mut self, window: &Bins, elapsed_ns: u64, is_late: bool) -> Next {
-        if std::mem::take(&mut self.is_fresh) {
+        if self.looks_to_lose > 0 {
+            self.looks_to_lose -= 1;
             return Next::GoOn;
         }
         self.latencies.merge(window);
@@ -105,7 +114,7 @@ impl Trials {
         });
         match self.next_depth() {
             Some(depth) if !is_late && self.tried.len() < TRIALS_MAX => {
-                (self.depth, self.is_fresh) = (depth, true);
+                (self.depth, self.looks_to_lose) = (depth, self.looks_lost);
                 (self.latencies, self.elapsed_ns) = (Bins::default(), 0);
                 Next::Try(depth)
             }
@@ -163,7 +172,7 @@ mod tests {
 
     /// A device: throughput grows up to a depth, and I/Os are late above another.
     fn answer(begin: u32, saturated_at: u32, late_above: u32) -> (u32, bool, usize) {
-        let mut trials = Trials::new(1_000_000, 99.0, 256, begin);
+        let mut trials = Trials::new(1_000_000, 99.0, 256, begin, 1);
         for looks in 1..200 {
             let depth = trials.depth();
             let mut window = Bins::default();

@@ -183,19 +183,24 @@ fn the_bandwidth_of_all_jobs_is_logged_together() {
 }
 
 #[test]
-fn a_search_ends_by_itself_and_says_what_it_found() {
+fn a_search_of_two_workers_ends_by_itself_with_one_answer() {
     let folder = tempfile::tempdir().unwrap();
     let begun = Instant::now();
-    let found = job(folder.path(), &["--size=16m", "--rw=randread", "--target-p99=20ms"]);
+    let arguments = ["--name=j", "--size=16m", "--rw=randread", "--target-p99=20ms", "--numjobs=2"];
+    let output = bffio(folder.path(), &[&arguments[..], &["--output-format=json"]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(begun.elapsed() < Duration::from_secs(30), "it ends without a runtime");
+    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let found = &report["jobs"][0];
     let section = &found["AuraIO"];
     assert_eq!(section["adaptive"], true);
     assert!(section["final_depth"].as_u64() > Some(0), "{section}");
     assert_eq!(found["latency_depth"], section["final_depth"]);
+    assert_eq!(report["jobs"][1]["AuraIO"]["final_depth"], section["final_depth"]);
     let search = &section["search"];
     assert_eq!(search["target_ms"].as_f64(), Some(20.0));
     assert!(search["time_to_converge_ms"].as_u64() > Some(0), "{search}");
     assert!(search["trace"].as_array().is_some_and(|trace| trace.len() > 3), "{search}");
-    assert!(begun.elapsed() < Duration::from_secs(30), "it ends without a runtime");
 }
 
 #[test]

@@ -123,7 +123,7 @@ impl<'w> Io<'w> {
             board,
             verifier,
             pacer,
-            depth: if monitor.finder.is_some() { depth.min(SEARCH_BEGINS_WITH) } else { depth },
+            depth: if monitor.seeker.is_some() { depth.min(SEARCH_BEGINS_WITH) } else { depth },
             depth_max: depth,
             is_held: false,
             slots_before: 0,
