@@ -66,9 +66,8 @@ pub(crate) fn judge(rows: &[Row], steady: Option<&Marks>) -> Vec<Gate> {
             let share = f64::from(late) / f64::from(all);
             gates.push(Gate::at_most(format!("{name}: seconds over target"), VIOLATIONS, share));
         }
-        if let Some(cv) = row.limit_cv {
-            gates.push(Gate::at_most(format!("{name}: the limit's cv"), LIMIT_CV, cv));
-        }
+        let cv = row.limit_cv.unwrap_or(f64::INFINITY);
+        gates.push(Gate::at_most(format!("{name}: the limit's cv"), LIMIT_CV, cv));
         if let Some(knee) = steady.and_then(Marks::knee).filter(|_| !with_target) {
             let ratio = row.p99_ns as f64 / knee.p99_ns as f64;
             gates.push(Gate::at_most(format!("{name}: p99 of the knee's"), P99_OF_KNEE, ratio));

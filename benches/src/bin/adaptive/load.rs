@@ -13,6 +13,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use aura_bench::content::{self, RandomBlocks, Verifier};
 use aura_bench::interrupt::{self, Interrupted};
 use aura_bench::subject::Subject;
 use aura_bench::{BLOCK_BYTES, Error};
+use serde::Serialize;
 
 use crate::recording::{Recording, SLICE, Slice};
 
@@ -82,6 +84,19 @@ impl Limit {
     }
 }
 
+/// What the engine decided, for the report.
+#[derive(Debug, Serialize)]
+pub(crate) struct Decided {
+    /// Seconds since the engine was made.
+    at_s: f64,
+    limit_before: u32,
+    limit: u32,
+    phase: &'static str,
+    reason: &'static str,
+    in_flight: f64,
+    p99_ns: u64,
+}
+
 /// An engine and its work.
 pub(crate) struct Load {
     shared: Arc<Shared>,
@@ -131,7 +146,7 @@ impl Load {
         let state = State {
             work: Work::RandomReads,
             buffers: HashMap::new(),
-            random: RandomBlocks::new(subject.bytes, 1),
+            random: RandomBlocks::new(subject.bytes, next_seed()),
             next_large: 0,
             verifier: subject.verifier(),
             in_flight: 0,
@@ -202,15 +217,33 @@ impl Load {
         Ok(state.verifier.checked())
     }
 
+    /// The engine's last decisions, oldest first.
+    pub(crate) fn decisions(&self) -> Vec<Decided> {
+        let decided = |decision: aura::Decision| Decided {
+            at_s: decision.at().as_secs_f64(),
+            limit_before: decision.limit_before(),
+            limit: decision.limit(),
+            phase: decision.phase(),
+            reason: decision.reason(),
+            in_flight: decision.in_flight(),
+            p99_ns: decision.p99().as_nanos() as u64,
+        };
+        self.shared.engine.decisions().into_iter().map(decided).collect()
+    }
+
     fn end_slice(&self) -> Result<Slice, Error> {
-        let limit = match self.shared.depth {
-            Some(_) => 0,
-            None => self.shared.engine.stats()?.optimal_in_flight().unsigned_abs(),
+        let (limit, is_converged) = match self.shared.depth {
+            Some(_) => (0, false),
+            None => {
+                let engine = &self.shared.engine;
+                let phase = engine.ring_stats(0)?.aimd_phase_name();
+                (engine.stats()?.optimal_in_flight().unsigned_abs(), phase == "CONVERGED")
+            }
         };
         let mut state = self.shared.state();
         let in_flight = state.in_flight as u32;
         let slice = std::mem::take(&mut state.slice);
-        Ok(Slice { limit, in_flight, ..slice })
+        Ok(Slice { limit, is_converged, in_flight, ..slice })
     }
 
     fn wait(&self, until: Instant) -> Result<(), Error> {
@@ -340,6 +373,13 @@ impl State {
         let block = buffer.and_then(|bytes| bytes.first_chunk());
         self.verifier.check(job.offset, block.ok_or("the pool's buffer is too small")?)
     }
+}
+
+/// A seed of each load's own, in whatever process: what another has just read the host may still have.
+fn next_seed() -> u64 {
+    static LOADS: AtomicU64 = AtomicU64::new(0);
+    let load = LOADS.fetch_add(1, Ordering::Relaxed);
+    u64::from(std::process::id()) << 32 | load
 }
 
 fn is_again(error: &io::Error) -> bool {

@@ -38,7 +38,7 @@ use aura_bench::subject::{self, Direct, Subject};
 use aura_bench::{Error, conclude, interrupt, report, units};
 use clap::{Parser, ValueEnum};
 use gates::Gate;
-use load::Limit;
+use load::{Decided, Limit};
 use recording::Recording;
 use row::Row;
 use serde::Serialize;
@@ -64,7 +64,7 @@ struct Arguments {
     /// Rounds of that; the oracle is measured before and after the engines in each
     #[arg(long, value_name = "R", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// Only this experiment; may be given more than once. Without `steady` its oracle is measured anyway
+    /// Only this experiment; may be given more than once
     #[arg(long, value_enum, value_name = "NAME")]
     only: Vec<Experiment>,
     /// Write settings and figures to a file as well
@@ -98,6 +98,8 @@ pub(crate) struct Context {
     /// Operations whose data was checked.
     pub(crate) checked: u64,
     pub(crate) skipped: Vec<String>,
+    /// The engines' last decisions, each with what the engine was there for.
+    pub(crate) decisions: Vec<(String, Vec<Decided>)>,
     plot: Option<PathBuf>,
 }
 
@@ -134,6 +136,7 @@ struct Json<'a> {
     rows: &'a [Row],
     oracles: &'a [(&'static str, Marks)],
     gates: &'a [Gate],
+    decisions: &'a [(String, Vec<Decided>)],
     skipped: &'a [String],
     operations_checked: u64,
 }
@@ -170,15 +173,15 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         rows: Vec::new(),
         checked: 0,
         skipped: Vec::new(),
+        decisions: Vec::new(),
         plot: arguments.plot.clone(),
     };
     let mut oracles = Vec::new();
-    if wanted(Experiment::Steady) || wanted(Experiment::Neighbour) {
+    if wanted(Experiment::Steady) {
         oracles.push(("steady", steady::run(&subject, &mut context)?));
     }
     if wanted(Experiment::Neighbour) {
-        let together = neighbour::run(&subject, &oracles[0].1.clone(), &mut context)?;
-        oracles.push(("with neighbour", together));
+        oracles.extend(neighbour::run(&subject, &mut context)?);
     }
     if wanted(Experiment::Phases) {
         oracles.extend(phases::run(&subject, &mut context)?);
@@ -213,6 +216,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
             rows: &context.rows,
             oracles: &oracles,
             gates: &gates,
+            decisions: &context.decisions,
             skipped: &context.skipped,
             operations_checked: context.checked,
         };

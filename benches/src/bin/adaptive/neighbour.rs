@@ -16,8 +16,9 @@ use crate::sweep::{Marks, Sweep};
 
 /// Reads that the neighbour keeps in flight.
 const DEPTH: usize = 64;
-/// Depths of the oracle beside the neighbour: more in flight takes more of the disk.
-const DEPTHS: [usize; 6] = [8, 32, 64, 128, 256, 512];
+/// Depths of the oracle alone, and beside the neighbour, where more in flight takes more of the disk.
+const DEPTHS_ALONE: [usize; 7] = [8, 16, 32, 48, 64, 96, 128];
+const DEPTHS_TOGETHER: [usize; 6] = [8, 32, 64, 128, 256, 512];
 /// Seconds alone, with the neighbour, and alone again.
 const ALONE_S: f64 = 2.0;
 const TOGETHER_S: f64 = 3.0;
@@ -55,17 +56,22 @@ pub(crate) fn live(link: &Path) -> Result<(), Error> {
     load.drain()
 }
 
-pub(crate) fn run(subject: &Subject, alone: &Marks, context: &mut Context) -> Result<Marks, Error> {
-    let mut sweep = Sweep::new(&DEPTHS, Work::RandomReads, subject)?;
-    {
+pub(crate) fn run(
+    subject: &Subject,
+    context: &mut Context,
+) -> Result<[(&'static str, Marks); 2], Error> {
+    let mut oracle = |depths: &[usize]| {
+        let mut sweep = Sweep::new(depths, Work::RandomReads, subject)?;
+        (0..3).try_for_each(|_| sweep.round(Duration::from_millis(300)))?;
+        context.checked += sweep.finish(subject)?;
+        Ok::<_, Error>(sweep.marks())
+    };
+    let alone = oracle(&DEPTHS_ALONE)?;
+    let together = {
         let _neighbour = Neighbour::start(subject)?;
         std::thread::sleep(Duration::from_millis(300));
-        for _ in 0..3 {
-            sweep.round(Duration::from_millis(300))?;
-        }
-    }
-    let together = sweep.marks();
-    context.checked += sweep.finish(subject)?;
+        oracle(&DEPTHS_TOGETHER)?
+    };
     for limit in [Limit::Free, Limit::Target(Duration::from_millis(1))] {
         let load = Load::new(limit, subject)?;
         let mut recording: Recording =
@@ -78,9 +84,9 @@ pub(crate) fn run(subject: &Subject, alone: &Marks, context: &mut Context) -> Re
         context.checked += load.finish(subject)?;
         let (comes, goes) = (ALONE_S, ALONE_S + TOGETHER_S);
         let stretches = [
-            ("alone", 0.0, comes, alone),
+            ("alone", 0.0, comes, &alone),
             ("with neighbour", comes, goes, &together),
-            ("alone again", goes, goes + ALONE_S, alone),
+            ("alone again", goes, goes + ALONE_S, &alone),
         ];
         for (name, from, to, marks) in stretches {
             let judged = seconds(from + SETTLING_S, to);
@@ -90,6 +96,7 @@ pub(crate) fn run(subject: &Subject, alone: &Marks, context: &mut Context) -> Re
         }
         let name = format!("neighbour-{}", limit.name().replace(' ', "-"));
         context.draw(&name, &recording, limit, &[comes, goes])?;
+        context.decisions.push((name, load.decisions()));
     }
-    Ok(together)
+    Ok([("alone", alone), ("with neighbour", together)])
 }

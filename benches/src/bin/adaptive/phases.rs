@@ -52,5 +52,6 @@ pub(crate) fn run(
     }
     let changes: Vec<f64> = (1..order.len()).map(|index| index as f64 * STRETCH_S).collect();
     context.draw("phases", &recording, Limit::Free, &changes)?;
+    context.decisions.push(("phases".into(), load.decisions()));
     Ok(oracles.into_iter().map(|(work, marks)| (work.name(), marks)).collect())
 }

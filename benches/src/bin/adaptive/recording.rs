@@ -18,6 +18,8 @@ pub(crate) struct Slice {
     pub(crate) bytes: u64,
     /// The engine's limit at its end; 0 where the caller holds a depth.
     pub(crate) limit: u32,
+    /// The engine said then that it has converged.
+    pub(crate) is_converged: bool,
     /// Operations in flight at its end.
     pub(crate) in_flight: u32,
 }
@@ -42,7 +44,7 @@ impl Recording {
         0..self.slices.len()
     }
 
-    fn within(&self, span: &Span) -> &[Slice] {
+    pub(crate) fn within(&self, span: &Span) -> &[Slice] {
         let end = span.end.min(self.slices.len());
         &self.slices[span.start.min(end)..end]
     }
@@ -94,19 +96,27 @@ impl Recording {
         Some((found - starts.start) as f64 * SLICE.as_secs_f64())
     }
 
-    /// Mean of the limit and its coefficient of variation; `None` where there is no limit.
-    pub(crate) fn limit(&self, span: &Span) -> Option<(f64, f64)> {
+    /// Mean of the limit; `None` where there is no limit.
+    pub(crate) fn limit(&self, span: &Span) -> Option<f64> {
         let limits = || self.within(span).iter().map(|slice| f64::from(slice.limit));
-        let count = limits().count() as f64;
-        let mean = limits().sum::<f64>() / count;
-        let squares = limits().map(|limit| (limit - mean) * (limit - mean)).sum::<f64>();
-        (mean > 0.0).then(|| (mean, (squares / count).sqrt() / mean))
+        let mean = limits().sum::<f64>() / limits().count() as f64;
+        (mean > 0.0).then_some(mean)
     }
 
     /// Appends what came later.
     pub(crate) fn extend(&mut self, later: Self) {
         self.slices.extend(later.slices);
     }
+}
+
+/// Coefficient of variation of the limit from the first slice on in which the engine said that it has
+/// converged, with the trials that follow and all else; `None` if it never said so.
+pub(crate) fn limit_cv_once_converged<'a>(slices: impl Iterator<Item = &'a Slice>) -> Option<f64> {
+    let converged = slices.skip_while(|slice| !slice.is_converged);
+    let limits: Vec<f64> = converged.map(|slice| f64::from(slice.limit)).collect();
+    let mean = limits.iter().sum::<f64>() / limits.len() as f64;
+    let squares = limits.iter().map(|limit| (limit - mean) * (limit - mean)).sum::<f64>();
+    (mean > 0.0).then(|| (squares / limits.len() as f64).sqrt() / mean)
 }
 
 #[cfg(test)]
@@ -120,6 +130,7 @@ mod tests {
             latencies: (0..operations).map(latency).collect(),
             bytes: operations as u64 * 4096,
             limit: 32,
+            is_converged: true,
             in_flight: 30,
         };
         Recording { slices: vec![slice; count] }
@@ -131,7 +142,19 @@ mod tests {
         assert_eq!(recording.rate(&recording.all()), 100_000.0);
         assert_eq!(recording.byte_rate(&seconds(0.5, 1.0)), 409_600_000.0);
         assert_eq!(recording.p99_ns(&recording.all()), 100_000);
-        assert_eq!(recording.limit(&recording.all()), Some((32.0, 0.0)));
+        assert_eq!(recording.limit(&recording.all()), Some(32.0));
+    }
+
+    #[test]
+    fn the_limit_varies_from_when_it_has_converged() {
+        let limits = |limits: &[(u32, bool)]| -> Vec<Slice> {
+            let slice = |&(limit, is_converged)| Slice { limit, is_converged, ..Slice::default() };
+            limits.iter().map(slice).collect()
+        };
+        let trial = limits(&[(128, false), (30, true), (50, true), (30, false), (50, false)]);
+        assert_eq!(limit_cv_once_converged(trial.iter()), Some(0.25));
+        let search = limits(&[(128, false), (30, false)]);
+        assert_eq!(limit_cv_once_converged(search.iter()), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use crate::load::Limit;
-use crate::recording::{Recording, Span};
+use crate::recording::{Recording, Span, limit_cv_once_converged};
 use crate::sweep::Mark;
 
 /// One engine in one stretch of constant conditions.
@@ -34,6 +34,8 @@ pub(crate) struct Row {
     /// Seconds from the beginning of the stretch to 95 % of the oracle's throughput; `None` if never.
     pub(crate) t95_s: Option<f64>,
     pub(crate) limit: Option<f64>,
+    /// The limit's coefficient of variation once the engine had converged, over all rounds; `None` if it
+    /// never had.
     pub(crate) limit_cv: Option<f64>,
 }
 
@@ -82,8 +84,9 @@ impl Row {
                 known.iter().map(|(seen, against)| figure(seen, against)).collect();
             (!values.is_empty()).then(|| median(&values))
         };
-        let limits = || rounds.iter().filter_map(|(seen, _)| seen.recording.limit(&seen.judged));
-        let mean = |values: Vec<f64>| (!values.is_empty()).then(|| median(&values));
+        let limits = rounds.iter().filter_map(|(seen, _)| seen.recording.limit(&seen.judged));
+        let limits: Vec<f64> = limits.collect();
+        let judged = rounds.iter().flat_map(|(seen, _)| seen.recording.within(&seen.judged));
         let violations = |target: Duration| {
             let counts =
                 rounds.iter().map(|(seen, _)| seen.recording.violations(&seen.judged, target));
@@ -112,8 +115,8 @@ impl Row {
                 known.iter().filter_map(|(_, against)| against.mark).next_back()?.missed(target)
             }),
             t95_s: Some(t95_s).filter(|t95_s| t95_s.is_finite()),
-            limit: mean(limits().map(|limit| limit.0).collect()),
-            limit_cv: mean(limits().map(|limit| limit.1).collect()),
+            limit: (!limits.is_empty()).then(|| median(&limits)),
+            limit_cv: limit_cv_once_converged(judged),
         }
     }
 }

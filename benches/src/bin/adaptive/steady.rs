@@ -60,7 +60,9 @@ pub(crate) fn run(subject: &Subject, context: &mut Context) -> Result<Marks, Err
         context.rows.push(Row::new("steady", limit, "first turn and on", &of_rounds));
         let mut whole = Recording::default();
         turns.iter().for_each(|(_, recordings)| whole.extend(recordings[index].clone()));
-        context.draw(&format!("steady-{}", limit.name().replace(' ', "-")), &whole, limit, &[])?;
+        let name = format!("steady-{}", limit.name().replace(' ', "-"));
+        context.draw(&name, &whole, limit, &[])?;
+        context.decisions.push((name, load.decisions()));
     }
     context.checked += sweep.finish(subject)?;
     Ok(sweep.marks())

@@ -172,6 +172,7 @@ pub(crate) fn run(subject: &Subject, context: &mut Context) -> Result<(), Error>
         let changes = [STRETCH_S, 2.0 * STRETCH_S];
         let name = format!("throttle-{}", limit.name().replace(' ', "-"));
         context.draw(&name, &recording, limit, &changes)?;
+        context.decisions.push((name, load.decisions()));
     }
     Ok(())
 }
