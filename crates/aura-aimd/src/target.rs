@@ -29,9 +29,14 @@ const SLOW_WINDOW_NS: u64 = 400_000_000;
 const PAUSES_SECONDS: f64 = 4.0;
 /// and counts for nothing while it is less than this many pauses.
 const PAUSES_KNOWN: f64 = 8.0;
-/// A bad second has so many standard deviations more pauses than usual. Were pauses independent, that
-/// would be one second in a hundred at 2.3; but they come in spells.
-const BAD_SECOND: f64 = 3.0;
+/// A bad second has so many standard deviations more pauses than usual: one second in a hundred would at
+/// 2.3, if seconds were alike; but pauses come in spells.
+const BAD_SECOND: f64 = 2.6;
+/// Until seconds have shown how alike they are, pauses are taken to be independent, which is worth as much
+/// as so many seconds;
+const ALIKE_WEIGHT: f64 = 4.0;
+/// and what they show is never taken for more than this, nor less: clocks that tick and spells that pass.
+const PAUSES_DISPERSION: (f64, f64) = (0.3, 4.0);
 /// How long lateness that no limit prevents is believed to be the service's own, in nanoseconds.
 const INHERENT_NS: u64 = 30_000_000_000;
 
@@ -82,6 +87,11 @@ struct Pauses {
     count: f64,
     seconds: f64,
     operations: f64,
+    /// Pauses of the present second, its length so far, and pauses of the one before.
+    second: (f64, f64, Option<f64>),
+    /// Variance of pauses per second over their mean, and how many seconds that rests on.
+    dispersion: f64,
+    weight: f64,
 }
 
 /// A limit that violated the target.
@@ -107,7 +117,7 @@ impl Keeper {
             bad: None,
             eased_from: None,
             inherent: None,
-            pauses: Pauses { count: 0.0, seconds: 0.0, operations: 0.0 },
+            pauses: Pauses::new(),
         }
     }
 
@@ -144,29 +154,19 @@ impl Keeper {
     /// Takes a window as it was `told` and `without` its pauses.
     pub(crate) fn note_pauses(&mut self, told: &Window, without: &Window) {
         let late = told.latency.over_target.saturating_sub(without.latency.over_target);
-        let pauses = &mut self.pauses;
-        pauses.count += late as f64 / told.in_flight_avg.max(1.0);
-        pauses.seconds += told.duration_ns as f64 / 1e9;
-        pauses.operations += told.operations as f64;
-        if pauses.seconds > PAUSES_SECONDS {
-            let Pauses { count, seconds, operations } = *pauses;
-            *pauses =
-                Pauses { count: count / 2.0, seconds: seconds / 2.0, operations: operations / 2.0 };
-        }
+        let count = late as f64 / told.in_flight_avg.max(1.0);
+        self.pauses.note(count, told.duration_ns as f64 / 1e9, told.operations as f64);
     }
 
     /// The limit at which a second with a bad lot of pauses has one percent late; no limit while too
     /// little is known. Each pause makes late what is in flight.
     pub(crate) fn ceiling(&self) -> u32 {
-        let Pauses { count, seconds, operations } = self.pauses;
+        let Pauses { count, seconds, operations, .. } = self.pauses;
         let per_second = operations / seconds;
         if count < PAUSES_KNOWN || per_second < SECOND_SAMPLES as f64 {
             return u32::MAX;
         }
-        let usual = count / seconds;
-        let by_queue = self.late / self.samples.max(1.0);
-        let share = (LATE_SHARE - by_queue).max(LATE_SHARE / 4.0);
-        (share * per_second / (usual + BAD_SECOND * sqrt(usual))) as u32
+        (LATE_SHARE * per_second / self.pauses.in_a_bad_second()) as u32
     }
 
     /// Share of operations that pauses make late at a limit.
@@ -219,7 +219,8 @@ impl Keeper {
         }
 
         let ceiling = self.ceiling();
-        let (ceiling, raised) = (ceiling.max(unqueued), (ceiling / 8 * 7).max(unqueued));
+        let raised = (u64::from(ceiling) * 7 / 8) as u32;
+        let (ceiling, raised) = (ceiling.max(unqueued), raised.max(unqueued));
         if f64::from(limit) > 1.2 * f64::from(ceiling) {
             return Wish::Endure(ceiling.max(limit / 2));
         }
@@ -354,6 +355,56 @@ impl Keeper {
             _ => next,
         };
         if next > limit { Wish::Raise(next) } else { Wish::Hold }
+    }
+}
+
+impl Pauses {
+    const fn new() -> Self {
+        Self {
+            count: 0.0,
+            seconds: 0.0,
+            operations: 0.0,
+            second: (0.0, 0.0, None),
+            dispersion: 1.0,
+            weight: ALIKE_WEIGHT,
+        }
+    }
+
+    /// Takes down `count` pauses, in so many seconds and while so many operations completed.
+    fn note(&mut self, count: f64, seconds: f64, operations: f64) {
+        self.count += count;
+        self.seconds += seconds;
+        self.operations += operations;
+        if self.seconds > PAUSES_SECONDS {
+            self.count /= 2.0;
+            self.seconds /= 2.0;
+            self.operations /= 2.0;
+        }
+        let (in_second, length, before) = self.second;
+        self.second = (in_second + count, length + seconds, before);
+        let (in_second, length, before) = self.second;
+        if length < 1.0 {
+            return;
+        }
+        let in_second = in_second / length;
+        self.second = (0.0, 0.0, Some(in_second));
+        let usual = self.count / self.seconds;
+        if let Some(before) = before
+            && usual >= 1.0
+        {
+            // Successive differences: spells that last for seconds are followed, not expected.
+            let variance = (in_second - before) * (in_second - before) / 2.0;
+            let dispersion = (variance / usual).min(9.0 * self.dispersion);
+            self.weight = (self.weight + 1.0).min(4.0 * ALIKE_WEIGHT);
+            self.dispersion += (dispersion - self.dispersion) / self.weight;
+        }
+    }
+
+    /// How many pauses a second has to be reckoned with.
+    fn in_a_bad_second(&self) -> f64 {
+        let usual = self.count / self.seconds;
+        let dispersion = self.dispersion.clamp(PAUSES_DISPERSION.0, PAUSES_DISPERSION.1);
+        usual + BAD_SECOND * sqrt(dispersion * usual)
     }
 }
 
