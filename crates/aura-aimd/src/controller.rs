@@ -3,6 +3,7 @@
 
 use crate::config::{Config, ConfigError};
 use crate::decision::{Decision, Phase, Reason};
+use crate::evidence::Evidence;
 use crate::levels::Levels;
 use crate::passthrough::Watch;
 use crate::reprobe::Trial;
@@ -66,6 +67,8 @@ pub struct Controller {
     pub(crate) trial_doublings: u32,
     /// Whether the next trial looks upwards; they alternate.
     pub(crate) trial_up: bool,
+    /// What wide trials downwards and upwards have shown.
+    pub(crate) evidence: [Evidence; 2],
     pub(crate) idle_ns: u64,
     pub(crate) paused_ns: u64,
     /// The limit in force before the load went away.
@@ -144,6 +147,7 @@ impl Controller {
             next_trial_ns: 0,
             trial_doublings: 0,
             trial_up: config.seed.is_multiple_of(2),
+            evidence: [Evidence::default(); 2],
             idle_ns: 0,
             paused_ns: 0,
             resume: None,

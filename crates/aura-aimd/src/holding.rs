@@ -2,6 +2,7 @@
 
 use crate::controller::{Controller, Mode};
 use crate::decision::{Phase, Reason};
+use crate::evidence::Finding;
 use crate::math::sqrt;
 use crate::reprobe::{Trial, Verdict};
 use crate::search::backoff_factor;
@@ -15,12 +16,21 @@ const GUARD_ALARMS: u32 = 3;
 const CHANGE_IN_TRIAL: f64 = 0.08;
 /// Where pauses blur all figures, throughput that changed by less than this is no reason to search.
 const WORTH_A_SEARCH: f64 = 0.2;
+/// Without the trials that should come first, CONVERGED takes so many times as long.
+const STABLE_TIMES: u64 = 5;
+/// Standard deviations by which a wide trial has to be right while the limit is new,
+const CONVINCED: f64 = 0.8;
+/// and when it has been found good before.
+const CONVINCED_AGAINST: f64 = 2.0;
 
 impl Controller {
     pub(crate) fn hold(&mut self, window: &Window, is_measured: bool) {
         self.mode = Mode::Hold;
         let stable_ns = self.sanity.clock_ns - self.stable_since_ns;
-        if self.phase == Phase::Steady && stable_ns >= self.config.converged_after_ns {
+        // A trial that is due says more than time.
+        let enough = if self.expects_more() { STABLE_TIMES } else { 1 };
+        let stable_from_ns = self.config.converged_after_ns.saturating_mul(enough);
+        if self.phase == Phase::Steady && stable_ns >= stable_from_ns {
             self.phase = Phase::Converged;
             if !self.infeasible {
                 self.reason = Reason::Stable;
@@ -29,7 +39,7 @@ impl Controller {
         if !self.is_saturated(window) {
             return;
         }
-        if self.phase == Phase::Steady && self.trial_doublings == 0 && self.tries_wide() {
+        if self.expects_more() {
             self.trial_up = true;
             self.hasten_trial();
         }
@@ -143,21 +153,14 @@ impl Controller {
     fn begin_trial(&mut self) {
         let home = self.limit;
         if self.tries_wide() {
-            // After a search there may be much to gain; later a small step disturbs less.
-            let away = match (self.trial_up, self.phase) {
-                (true, Phase::Steady) => home.saturating_mul(2),
-                (true, _) => home.saturating_mul(7) / 5,
-                (false, _) => home * 5 / 7,
-            };
-            // More than what the service works off during a pause does not help to outlast it.
-            let enough = (self.monitor.reference * self.sanity.pause_ns / 1e9) as u32;
-            let away = if self.trial_up { away.min(enough.max(home)) } else { away };
-            let away = away.clamp(self.config.min_limit, self.config.max_limit);
-            self.trial_up = !self.trial_up;
+            let away = self.far_away(home);
             if away.abs_diff(home) > home / 8 {
                 let trial = Trial::wide(home, away, self.rng.coin());
                 return self.begin(trial);
             }
+            // Nothing lies there, and what is near would not be told apart.
+            self.trial_doublings += 1;
+            return self.schedule_trial();
         }
         let up = (home + (home / 8).max(1)).min(self.config.max_limit);
         // Below the headroom, or the trial would only ever find that it was headroom.
@@ -178,6 +181,21 @@ impl Controller {
         self.trial_up = away < home;
         let trial = Trial::new(home, away, self.rng.coin());
         self.begin(trial);
+    }
+
+    /// The limit that a wide trial compares with, by turns higher and lower.
+    fn far_away(&mut self, home: u32) -> u32 {
+        // After a search there may be much to gain; later a small step disturbs less.
+        let away = match (self.trial_up, self.phase) {
+            (true, Phase::Steady) => home.saturating_mul(2),
+            (true, _) => home.saturating_mul(7) / 5,
+            (false, _) => home * 5 / 7,
+        };
+        // More than what the service works off during a pause does not help to outlast it.
+        let enough = (self.monitor.reference * self.sanity.pause_ns / 1e9) as u32;
+        let away = if self.trial_up { away.min(enough.max(home)) } else { away };
+        self.trial_up = !self.trial_up;
+        away.clamp(self.config.min_limit, self.config.max_limit)
     }
 
     fn begin(&mut self, trial: Trial) {
@@ -204,16 +222,10 @@ impl Controller {
             return self.enter(self.phase, Reason::Reprobe, limit);
         };
         match verdict {
+            Verdict::Keep if trial.is_wide => self.weigh(&trial),
             Verdict::Keep => {
                 self.trial_doublings += 1;
                 self.end_trial(trial.home, Reason::ReprobeKept);
-            }
-            Verdict::Take => {
-                self.trial_up = trial.away > trial.home;
-                (self.knee, self.floor) = (trial.away, 0);
-                self.monitor.restart();
-                self.end_trial(trial.away, Reason::ReprobeBetter);
-                self.hasten_trial();
             }
             Verdict::Search => {
                 self.begin_search(None);
@@ -226,6 +238,42 @@ impl Controller {
         }
     }
 
+    /// What wide trials have shown so far, with one more.
+    fn weigh(&mut self, trial: &Trial) {
+        let is_up = trial.away > trial.home;
+        let evidence = &mut self.evidence[usize::from(is_up)];
+        trial.add_to(evidence);
+        let is_new = self.phase == Phase::Steady;
+        let finding = evidence.finding(if is_new { CONVINCED } else { CONVINCED_AGAINST }, is_new);
+        match finding {
+            Finding::Higher | Finding::Lower if is_up == (finding == Finding::Higher) => {
+                self.trial_up = is_up;
+                (self.knee, self.floor) = (trial.away, 0);
+                // What takes long because more is in flight is no alarm.
+                self.usual_p99_ns = trial.away_p99_ns;
+                self.monitor.restart();
+                self.stable_since_ns = self.sanity.clock_ns;
+                self.phase = Phase::Steady;
+                self.end_trial(trial.away, Reason::ReprobeBetter);
+                self.hasten_trial();
+            }
+            Finding::Unclear if is_new => {
+                self.end_trial(trial.home, Reason::ReprobeKept);
+                self.hasten_trial();
+            }
+            Finding::Unclear => self.end_trial(trial.home, Reason::ReprobeKept),
+            _ => {
+                self.trial_doublings += 1;
+                self.end_trial(trial.home, Reason::ReprobeKept);
+            }
+        }
+    }
+
+    /// Whether a higher limit is yet to be tried, where that takes a wide trial.
+    fn expects_more(&self) -> bool {
+        self.phase == Phase::Steady && self.trial_doublings == 0 && self.tries_wide()
+    }
+
     /// Whether the service is another one than before the trial, which then is pointless.
     fn changed_meanwhile(&self, window: &Window, trial: &Trial) -> Option<Change> {
         let reference = self.monitor.reference;
@@ -233,6 +281,9 @@ impl Controller {
             return None;
         }
         let deviation = window.operations_per_second() / reference - 1.0;
+        if self.tries_wide() && deviation.abs() < WORTH_A_SEARCH {
+            return None;
+        }
         let error = sqrt(self.monitor.dispersion / window.operations.max(1) as f64);
         let far = deviation.abs() > (5.0 * error).max(CHANGE_IN_TRIAL);
         far.then_some(if deviation > 0.0 { Change::Rise } else { Change::Fall })

@@ -34,6 +34,7 @@
 mod config;
 mod controller;
 mod decision;
+mod evidence;
 mod holding;
 mod levels;
 mod math;

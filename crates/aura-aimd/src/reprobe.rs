@@ -3,12 +3,14 @@
 //! A trial measures the present limit (A) and a neighbour (B) alternately, A/B/A/B or B/A/B/A by a
 //! coin, so that a drift of the device favours neither.
 
+use crate::evidence::Evidence;
 use crate::levels::sum_of_squares;
 use crate::math::{log2, sqrt};
 use crate::window::Window;
 
 /// Windows of a trial, half of them per arm.
 const WINDOWS: u32 = 4;
+const PAIRS: usize = WINDOWS as usize / 2;
 
 /// A trial in progress.
 #[derive(Clone, Debug)]
@@ -17,13 +19,15 @@ pub(crate) struct Trial {
     pub(crate) away: u32,
     /// Compares what is far apart, for a service that pauses: see [`wide`](Self::wide).
     pub(crate) is_wide: bool,
+    /// Highest p99 of a window at the neighbour, in nanoseconds.
+    pub(crate) away_p99_ns: u64,
     away_first: bool,
     done: u32,
     arms: [Arm; 2],
     /// Throughput of the first window of the present pair.
     first_rate: f64,
-    /// Pairs in which the neighbour was ahead.
-    wins: u32,
+    /// How many times as much the neighbour gave in each pair.
+    ratios: [f64; PAIRS],
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,14 +43,7 @@ pub(crate) enum Verdict {
     Keep,
     /// The higher neighbour brings throughput, or the lower one is as good: search from here.
     Search,
-    /// So it is, and a search would not find it: go there.
-    Take,
 }
-
-/// What a wide trial has to gain for each doubling of the limit, every time.
-const WIDE_GAIN: f64 = 0.03;
-/// What it may lose for each halving, unless it loses every time.
-const WIDE_LOSS: f64 = 0.015;
 
 impl Trial {
     pub(crate) fn new(home: u32, away: u32, away_first: bool) -> Self {
@@ -54,16 +51,18 @@ impl Trial {
             home,
             away,
             is_wide: false,
+            away_p99_ns: 0,
             away_first,
             done: 0,
             arms: [Arm::default(); 2],
             first_rate: 0.0,
-            wins: 0,
+            ratios: [1.0; PAIRS],
         }
     }
 
     /// A trial for a service that pauses and may work through its pauses what is in flight. Windows of
-    /// a search are too short to tell; half a second each way is not.
+    /// a search are too short to tell; of half a second each way, several trials are not. Its verdict is
+    /// [`Verdict::Keep`]; what it adds to the evidence counts.
     pub(crate) fn wide(home: u32, away: u32, away_first: bool) -> Self {
         Self { is_wide: true, ..Self::new(home, away, away_first) }
     }
@@ -83,14 +82,24 @@ impl Trial {
         let arm = &mut self.arms[usize::from(self.is_away())];
         arm.operations += window.operations as f64;
         arm.seconds += window.duration_ns as f64 / 1e9;
+        if self.is_away() {
+            self.away_p99_ns = self.away_p99_ns.max(window.latency.p99_ns);
+        }
         let rate = window.operations_per_second();
         if self.done.is_multiple_of(2) {
             self.first_rate = rate;
         } else {
-            self.wins += u32::from((rate > self.first_rate) == self.is_away());
+            let ratio = rate / self.first_rate;
+            self.ratios[self.done as usize / 2] = if self.is_away() { ratio } else { 1.0 / ratio };
         }
         self.done += 1;
         (self.done == WINDOWS).then(|| self.verdict(dispersion))
+    }
+
+    /// Adds what a finished trial has shown.
+    pub(crate) fn add_to(&self, evidence: &mut Evidence) {
+        let doublings = log2(f64::from(self.away) / f64::from(self.home));
+        self.ratios.iter().for_each(|&ratio| evidence.add(self.home, doublings, ratio));
     }
 
     /// Both arms as windows, to start a search from.
@@ -112,12 +121,7 @@ impl Trial {
         let error = sqrt(sum_of_squares(error(home), error(away)));
         let relative = rate(away) / rate(home);
         if self.is_wide {
-            let doublings = log2(f64::from(self.away) / f64::from(self.home));
-            let (bar, wins) = match doublings > 0.0 {
-                true => (1.0 + WIDE_GAIN * doublings, WINDOWS / 2),
-                false => (1.0 + WIDE_LOSS * doublings, 1),
-            };
-            return if self.wins >= wins && relative > bar { Verdict::Take } else { Verdict::Keep };
+            return Verdict::Keep;
         }
         if self.away > self.home {
             // One percent for an eighth more in flight is what makes a doubling worth its while.

@@ -98,6 +98,11 @@ impl Figures {
         self.decile(column, 0.9)
     }
 
+    /// The value of the run in the middle.
+    pub(crate) fn median(&self, column: &str) -> f64 {
+        self.decile(column, 0.5)
+    }
+
     /// The mean over all runs, for shares of so few windows that one run has hardly any.
     pub(crate) fn mean(&self, column: &str) -> f64 {
         let known = self.columns.iter().find(|c| c.0 == column).expect("a known column");
@@ -107,7 +112,7 @@ impl Figures {
     pub(crate) fn print(&self) {
         let mut line = format!("{:28}", self.name);
         for (column, _) in &self.columns {
-            let median = self.decile(column, 0.5);
+            let median = self.median(column);
             let (low, high) = (self.low(column), self.high(column));
             let mean = self.mean(column);
             line += &format!("  {column} {median:.3} [{low:.3}..{high:.3}] mean {mean:.3}");
