@@ -269,6 +269,7 @@ impl<B: Backend> Engine<B> {
         if done.is_empty() {
             return false;
         }
+        let submitted = ring.submission.submitted.load(Ordering::Relaxed);
         let called = ring.completion.delivered.load(Ordering::Relaxed) + done.len() as u64;
         ring.completion.called.store(called, Ordering::Release);
         self.dispatching_ns.store(batch.now_ns(), Ordering::Relaxed);
@@ -304,7 +305,8 @@ impl<B: Backend> Engine<B> {
         if queued > 0 {
             self.hand_over(index, queued);
         }
-        queued > 0
+        // Where batches are small the callbacks have handed over themselves.
+        queued > 0 || submitted != ring.submission.submitted.load(Ordering::Relaxed)
     }
 
     /// Admits those who wait, hands over what is queued, and wakes tasks that found no slot.
