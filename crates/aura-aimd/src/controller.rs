@@ -214,11 +214,11 @@ impl Controller {
     }
 
     /// An eighth of the limit: where a host takes what is handed over as one lump, larger batches leave it
-    /// idle while the next one is put together. A quarter where operations complete so fast that most
-    /// of it happens within the call: there calls are what costs.
+    /// idle while the next one is put together. Half of it where operations complete so fast that most of
+    /// it happens within the call: there calls are what costs, and nothing is idle.
     fn batch(&self) -> u32 {
         let within_calls = self.round_ns < u64::from(self.limit) * CALL_NS;
-        let part = if within_calls { 4 } else { 8 };
+        let part = if within_calls { 2 } else { 8 };
         (self.limit / part).clamp(1, self.config.max_batch)
     }
 
