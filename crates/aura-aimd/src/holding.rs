@@ -185,16 +185,15 @@ impl Controller {
 
     /// The limit that a wide trial compares with, by turns higher and lower.
     fn far_away(&mut self, home: u32) -> u32 {
-        // After a search there may be much to gain; later a small step disturbs less.
-        let away = match (self.trial_up, self.phase) {
-            (true, Phase::Steady) => home.saturating_mul(2),
-            (true, _) => home.saturating_mul(7) / 5,
-            (false, _) => home * 5 / 7,
-        };
-        // More than what the service works off during a pause does not help to outlast it.
-        let enough = (self.monitor.reference * self.sanity.pause_ns / 1e9) as u32;
-        let away = if self.trial_up { away.min(enough.max(home)) } else { away };
+        let enough = self.enough(self.monitor.reference);
+        let is_up = self.trial_up && home < enough;
         self.trial_up = !self.trial_up;
+        // After a search there may be much to gain; later a small step disturbs less.
+        let away = match (is_up, self.phase) {
+            (true, Phase::Steady) => home.saturating_mul(2).min(enough),
+            (true, _) => (home.saturating_mul(7) / 5).min(enough),
+            (false, _) => (home * 5 / 7).min(enough),
+        };
         away.clamp(self.config.min_limit, self.config.max_limit)
     }
 
@@ -267,6 +266,13 @@ impl Controller {
                 self.end_trial(trial.home, Reason::ReprobeKept);
             }
         }
+    }
+
+    /// The limit above which nothing more can be won by outlasting pauses: what a service that completes
+    /// so many operations a second works off in the time of one.
+    pub(crate) fn enough(&self, per_second: f64) -> u32 {
+        let during_a_pause = (per_second * self.sanity.pause_ns / 1e9) as u32;
+        during_a_pause.max(self.config.initial_limit.saturating_mul(2))
     }
 
     /// Whether a higher limit is yet to be tried, where that takes a wide trial.

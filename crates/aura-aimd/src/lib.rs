@@ -39,6 +39,7 @@ mod holding;
 mod levels;
 mod math;
 mod passthrough;
+mod pauses;
 mod phases;
 mod reprobe;
 mod rng;

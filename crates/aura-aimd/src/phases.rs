@@ -39,7 +39,7 @@ impl Controller {
         }
         let told = window;
         let window = &self.sanity.without_pause(told, self.limit);
-        self.keeper.note_pauses(told, window);
+        self.keeper.pauses.note(told, window);
         if told.latency.samples > 0 && self.unloaded_ns > 0 {
             self.unloaded_ns = self.unloaded_ns.min(told.latency.p50_ns);
         }
@@ -253,9 +253,13 @@ impl Controller {
             None => 1.0,
         };
         let loss = (1.0 - config.knee_fraction) * factor;
+        let max = match self.tries_wide() {
+            true => self.enough(self.levels.best_rate()).clamp(config.min_limit, config.max_limit),
+            false => config.max_limit,
+        };
         Rules {
             min: config.min_limit,
-            max: config.max_limit,
+            max,
             first: config
                 .initial_limit
                 .clamp(config.min_limit.saturating_mul(2), config.min_limit.saturating_mul(8)),
@@ -271,7 +275,7 @@ impl Controller {
     /// No more than what may be in flight when the service pauses, if a target is named.
     fn below_ceiling(&mut self, limit: u32) -> u32 {
         let ceiling = match self.config.target_p99_ns {
-            Some(_) => self.keeper.ceiling(),
+            Some(_) => self.keeper.pauses.ceiling(),
             None => u32::MAX,
         };
         self.bounded_by_target |= ceiling < limit;

@@ -1,6 +1,7 @@
 //! Keeping a user's latency target: how late is late, and how large a step follows from it.
 
 use crate::math::{ln, sqrt};
+use crate::pauses::Pauses;
 use crate::search::severity;
 use crate::stats::{LATE_SHARE, late_deviations};
 use crate::window::Window;
@@ -25,18 +26,6 @@ const SECOND_NS: u64 = 1_000_000_000;
 const SECOND_SAMPLES: u64 = 1_000;
 /// A window this long is not worth waiting for a second time.
 const SLOW_WINDOW_NS: u64 = 400_000_000;
-/// What is known of pauses is halved when it is older than this many seconds,
-const PAUSES_SECONDS: f64 = 4.0;
-/// and counts for nothing while it is less than this many pauses.
-const PAUSES_KNOWN: f64 = 8.0;
-/// A bad second has so many standard deviations more pauses than usual: one second in a hundred would at
-/// 2.3, if seconds were alike; but pauses come in spells.
-const BAD_SECOND: f64 = 2.6;
-/// Until seconds have shown how alike they are, pauses are taken to be independent, which is worth as much
-/// as so many seconds;
-const ALIKE_WEIGHT: f64 = 4.0;
-/// and what they show is never taken for more than this, nor less: clocks that tick and spells that pass.
-const PAUSES_DISPERSION: (f64, f64) = (0.3, 4.0);
 /// How long lateness that no limit prevents is believed to be the service's own, in nanoseconds.
 const INHERENT_NS: u64 = 30_000_000_000;
 
@@ -77,21 +66,7 @@ pub(crate) struct Keeper {
     eased_from: Option<(u32, f64)>,
     /// Lateness that no limit seems to prevent, and until when that is believed.
     inherent: Option<(f64, u64)>,
-    pauses: Pauses,
-}
-
-/// Pauses of the service that made operations late: how many, in how many seconds. They come at any
-/// limit; what the limit sets is how many operations each of them makes late.
-#[derive(Clone, Copy, Debug)]
-struct Pauses {
-    count: f64,
-    seconds: f64,
-    operations: f64,
-    /// Pauses of the present second, its length so far, and pauses of the one before.
-    second: (f64, f64, Option<f64>),
-    /// Variance of pauses per second over their mean, and how many seconds that rests on.
-    dispersion: f64,
-    weight: f64,
+    pub(crate) pauses: Pauses,
 }
 
 /// A limit that violated the target.
@@ -151,30 +126,6 @@ impl Keeper {
         self.bad = None;
     }
 
-    /// Takes a window as it was `told` and `without` its pauses.
-    pub(crate) fn note_pauses(&mut self, told: &Window, without: &Window) {
-        let late = told.latency.over_target.saturating_sub(without.latency.over_target);
-        let count = late as f64 / told.in_flight_avg.max(1.0);
-        self.pauses.note(count, told.duration_ns as f64 / 1e9, told.operations as f64);
-    }
-
-    /// The limit at which a second with a bad lot of pauses has one percent late; no limit while too
-    /// little is known. Each pause makes late what is in flight.
-    pub(crate) fn ceiling(&self) -> u32 {
-        let Pauses { count, seconds, operations, .. } = self.pauses;
-        let per_second = operations / seconds;
-        if count < PAUSES_KNOWN || per_second < SECOND_SAMPLES as f64 {
-            return u32::MAX;
-        }
-        (LATE_SHARE * per_second / self.pauses.in_a_bad_second()) as u32
-    }
-
-    /// Share of operations that pauses make late at a limit.
-    fn share_by_pauses(&self, limit: u32) -> f64 {
-        let Pauses { count, operations, .. } = self.pauses;
-        if count < PAUSES_KNOWN { 0.0 } else { count * f64::from(limit) / operations.max(1.0) }
-    }
-
     /// Whether a search should take a window as late.
     pub(crate) fn is_late(&self, window: &Window) -> bool {
         let latency = &window.latency;
@@ -218,13 +169,13 @@ impl Keeper {
             return Wish::BackOff((f64::from(limit) * factor) as u32);
         }
 
-        let ceiling = self.ceiling();
+        let ceiling = self.pauses.ceiling();
         let raised = (u64::from(ceiling) * 7 / 8) as u32;
         let (ceiling, raised) = (ceiling.max(unqueued), raised.max(unqueued));
         if f64::from(limit) > 1.2 * f64::from(ceiling) {
             return Wish::Endure(ceiling.max(limit / 2));
         }
-        let by_pauses = self.share_by_pauses(limit);
+        let by_pauses = self.pauses.share(limit);
         let mut aim = self.aim(second) * (1.0 - by_pauses / LATE_SHARE).max(0.25);
         if let Some((share, until_ns)) = self.inherent
             && clock_ns < until_ns
@@ -296,13 +247,13 @@ impl Keeper {
     pub(crate) fn is_violated(&self, limit: u32) -> bool {
         let by_queue = self.late - 2.0 * sqrt(self.dispersion * self.late);
         (self.late > 8.0 && by_queue > LATE_SHARE * self.samples)
-            || self.share_by_pauses(limit) > LATE_SHARE
+            || self.pauses.share(limit) > LATE_SHARE
     }
 
     /// Whether a limit, the present one, keeps the target, beyond doubt.
     pub(crate) fn is_kept(&self, limit: u32) -> bool {
         let late = self.late + 2.0 * sqrt(self.dispersion * (self.late + self.dispersion));
-        let left = LATE_SHARE - self.share_by_pauses(limit);
+        let left = LATE_SHARE - self.pauses.share(limit);
         late < left * self.samples
     }
 
@@ -355,56 +306,6 @@ impl Keeper {
             _ => next,
         };
         if next > limit { Wish::Raise(next) } else { Wish::Hold }
-    }
-}
-
-impl Pauses {
-    const fn new() -> Self {
-        Self {
-            count: 0.0,
-            seconds: 0.0,
-            operations: 0.0,
-            second: (0.0, 0.0, None),
-            dispersion: 1.0,
-            weight: ALIKE_WEIGHT,
-        }
-    }
-
-    /// Takes down `count` pauses, in so many seconds and while so many operations completed.
-    fn note(&mut self, count: f64, seconds: f64, operations: f64) {
-        self.count += count;
-        self.seconds += seconds;
-        self.operations += operations;
-        if self.seconds > PAUSES_SECONDS {
-            self.count /= 2.0;
-            self.seconds /= 2.0;
-            self.operations /= 2.0;
-        }
-        let (in_second, length, before) = self.second;
-        self.second = (in_second + count, length + seconds, before);
-        let (in_second, length, before) = self.second;
-        if length < 1.0 {
-            return;
-        }
-        let in_second = in_second / length;
-        self.second = (0.0, 0.0, Some(in_second));
-        let usual = self.count / self.seconds;
-        if let Some(before) = before
-            && usual >= 1.0
-        {
-            // Successive differences: spells that last for seconds are followed, not expected.
-            let variance = (in_second - before) * (in_second - before) / 2.0;
-            let dispersion = (variance / usual).min(9.0 * self.dispersion);
-            self.weight = (self.weight + 1.0).min(4.0 * ALIKE_WEIGHT);
-            self.dispersion += (dispersion - self.dispersion) / self.weight;
-        }
-    }
-
-    /// How many pauses a second has to be reckoned with.
-    fn in_a_bad_second(&self) -> f64 {
-        let usual = self.count / self.seconds;
-        let dispersion = self.dispersion.clamp(PAUSES_DISPERSION.0, PAUSES_DISPERSION.1);
-        usual + BAD_SECOND * sqrt(dispersion * usual)
     }
 }
 
