@@ -9,7 +9,7 @@ use crate::Context;
 use crate::load::{Limit, Load, Work};
 use crate::recording::{Recording, seconds};
 use crate::row::{Row, Seen};
-use crate::sweep::{Marks, Sweep};
+use crate::sweep::{Mark, Marks, Sweep};
 
 const DEPTHS: [usize; 7] = [4, 8, 16, 32, 64, 128, 256];
 /// Seconds of each kind of work, of which the first does not count.
@@ -31,27 +31,29 @@ pub(crate) fn run(
     for &work in &kinds {
         let mut sweep = Sweep::new(&DEPTHS, work, subject)?;
         (0..3).try_for_each(|_| sweep.round(Duration::from_millis(250)))?;
+        let marks = sweep.marks();
+        let best = sweep.measure_best(None, 3, Duration::from_millis(400))?;
         context.checked += sweep.finish(subject)?;
-        oracles.push((work, sweep.marks()));
+        oracles.push((work, marks, best));
     }
     let load = Load::new(Limit::Free, subject)?;
     let mut recording = Recording::default();
-    let order: Vec<&(Work, Marks)> = oracles.iter().chain(oracles.first()).collect();
-    for (work, _) in &order {
+    let order: Vec<&(Work, Marks, Option<Mark>)> = oracles.iter().chain(oracles.first()).collect();
+    for (work, ..) in &order {
         recording.extend(load.run(*work, Duration::from_secs_f64(STRETCH_S))?);
     }
     load.drain()?;
     context.checked += load.finish(subject)?;
-    for (index, (work, marks)) in order.iter().enumerate() {
+    for (index, (work, _, best)) in order.iter().enumerate() {
         let from = index as f64 * STRETCH_S;
         let stretch = seconds(from, from + STRETCH_S);
         let judged = seconds(from + SETTLING_S, from + STRETCH_S);
         let seen = Seen { recording: &recording, stretch, judged };
-        let best = marks.best(None).map(Into::into);
+        let best = best.map(Into::into);
         context.rows.push(Row::new("phases", Limit::Free, work.name(), &[(seen, best)]));
     }
     let changes: Vec<f64> = (1..order.len()).map(|index| index as f64 * STRETCH_S).collect();
     context.draw("phases", &recording, Limit::Free, &changes)?;
     context.decisions.push(("phases".into(), load.decisions()));
-    Ok(oracles.into_iter().map(|(work, marks)| (work.name(), marks)).collect())
+    Ok(oracles.into_iter().map(|(work, marks, _)| (work.name(), marks)).collect())
 }

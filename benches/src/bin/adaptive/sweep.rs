@@ -60,6 +60,25 @@ impl Sweep {
         Ok(())
     }
 
+    /// Measures the best depth once more: of several noisy figures the highest is too high. `None` if no
+    /// depth keeps the target.
+    pub(crate) fn measure_best(
+        &mut self,
+        target: Option<Duration>,
+        rounds: usize,
+        time: Duration,
+    ) -> Result<Option<Mark>, Error> {
+        let Some(best) = self.marks().best(target) else { return Ok(None) };
+        let Some(depth) = self.depths.iter_mut().find(|depth| depth.depth == best.depth) else {
+            return Ok(None);
+        };
+        for _ in 0..rounds {
+            let recording = depth.load.turn(self.work, WARM_UP + time)?;
+            depth.take(&recording);
+        }
+        Ok(Some(depth.mark(rounds)))
+    }
+
     /// Compares what was kept for the end; how many operations were checked.
     pub(crate) fn finish(&self, subject: &Subject) -> Result<u64, Error> {
         self.depths.iter().map(|depth| depth.load.finish(subject)).sum()
