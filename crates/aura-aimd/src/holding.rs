@@ -16,6 +16,10 @@ const GUARD_ALARMS: u32 = 3;
 const CHANGE_IN_TRIAL: f64 = 0.08;
 /// Where pauses blur all figures, throughput that changed by less than this is no reason to search.
 const WORTH_A_SEARCH: f64 = 0.2;
+/// In a wide trial, whose windows contain pauses and may be at another limit, it takes more.
+const CHANGE_IN_WIDE_TRIAL: f64 = 0.5;
+/// Searches and trials may go so far whatever pauses are like.
+const ENOUGH_AT_LEAST: u32 = 64;
 /// Without the trials that should come first, CONVERGED takes so many times as long.
 const STABLE_TIMES: u64 = 5;
 /// Standard deviations by which a wide trial has to be right while the limit is new,
@@ -272,7 +276,7 @@ impl Controller {
     /// so many operations a second works off in the time of one.
     pub(crate) fn enough(&self, per_second: f64) -> u32 {
         let during_a_pause = (per_second * self.sanity.pause_ns / 1e9) as u32;
-        during_a_pause.max(self.config.initial_limit.saturating_mul(2))
+        during_a_pause.max(ENOUGH_AT_LEAST)
     }
 
     /// Whether a higher limit is yet to be tried, where that takes a wide trial.
@@ -283,16 +287,21 @@ impl Controller {
     /// Whether the service is another one than before the trial, which then is pointless.
     fn changed_meanwhile(&self, window: &Window, trial: &Trial) -> Option<Change> {
         let reference = self.monitor.reference;
-        if trial.is_away() || trial.is_wide || reference <= 0.0 {
+        if (trial.is_away() && !trial.is_wide) || reference <= 0.0 {
             return None;
         }
         let deviation = window.operations_per_second() / reference - 1.0;
-        if self.tries_wide() && deviation.abs() < WORTH_A_SEARCH {
-            return None;
-        }
         let error = sqrt(self.monitor.dispersion / window.operations.max(1) as f64);
-        let far = deviation.abs() > (5.0 * error).max(CHANGE_IN_TRIAL);
-        far.then_some(if deviation > 0.0 { Change::Rise } else { Change::Fall })
+        let far = match trial.is_wide {
+            true => CHANGE_IN_WIDE_TRIAL,
+            false if self.tries_wide() => WORTH_A_SEARCH,
+            false => (5.0 * error).max(CHANGE_IN_TRIAL),
+        };
+        let is_more = deviation > 0.0;
+        // That more in flight bring more is no change of the service.
+        let is_expected = trial.is_away() && is_more == (trial.away > trial.home);
+        let changed = deviation.abs() > far && !is_expected;
+        changed.then_some(if is_more { Change::Rise } else { Change::Fall })
     }
 
     fn end_trial(&mut self, limit: u32, reason: Reason) {

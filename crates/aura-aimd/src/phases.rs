@@ -168,6 +168,7 @@ impl Controller {
         let weight = if self.monitor.reference > 0.0 { 8.0 } else { 2.0 };
         self.levels.restart(self.monitor.dispersion, weight);
         self.hint = hint;
+        self.evidence = Default::default();
         self.search_steps = 0;
         (self.search_operations, self.search_ns) = (0, 0);
         self.paused_ns = 0;
