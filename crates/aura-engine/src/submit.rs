@@ -179,7 +179,8 @@ impl<B: Backend> Engine<B> {
         let registered;
         let mut sqe = &op.sqe;
         let mut flags = self.pooled(op) | if T::AWAITED { AWAITED } else { 0 };
-        if !T::AWAITED && op.kind.finds_its_file_late() {
+        // Relative to the current directory: no number is named.
+        if !T::AWAITED && op.kind.finds_its_file_late() && op.sqe.raw_fd() >= 0 {
             flags |= LATE;
         }
         if let Some(place) = op.registered {
