@@ -44,8 +44,8 @@ impl Engine {
         unsafe { self.submit(op, keeping_path) }
     }
 
-    /// Closes a descriptor, after all operations on it that were submitted before have reached the
-    /// kernel.
+    /// Closes a descriptor. Operations on it that were submitted before still find it open: the close is
+    /// carried out after those that the kernel looks the file up late for, such as syncs.
     ///
     /// # Errors
     ///

@@ -82,8 +82,9 @@ impl Engine {
     /// # Errors
     ///
     /// [`Error::Submission`] with `ENOENT` when none are registered, [`Error::InvalidArgument`]
-    /// for an index outside the table, [`Error::Io`] with `EBADF`. After an error of the kernel
-    /// rings may differ: unregister and register again.
+    /// for an index outside the table, [`Error::Io`] with `EBUSY` while a sync, allocation, truncation
+    /// or chain in flight names the place, or with `EBADF`. After an error of the kernel rings may
+    /// differ: unregister and register again.
     pub fn update_file(&self, index: i32, fd: RawFd) -> Result<()> {
         self.inner.update_file(index, fd).map_err(Error::of_call)
     }
