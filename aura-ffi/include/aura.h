@@ -560,7 +560,8 @@ AURA_API aura_request_t *aura_sync_file_range(aura_engine_t *engine, int fd, off
 #define AURA_FIXED_FILE 0x1u
 /**
  * The next operation of the same batch waits for this one, and is cancelled (-ECANCELED) if this one
- * fails or transfers less than asked for. A chain is submitted as a whole or not at all.
+ * fails or transfers less than asked for. A chain is submitted as a whole or not at all. The kernel also
+ * cancels what is left of it when the thread that submitted it ends; of other operations that is mended.
  */
 #define AURA_LINK 0x2u
 
@@ -814,7 +815,8 @@ AURA_API int aura_register_files(aura_engine_t *engine, const int *fds, unsigned
  *
  * @param fd  The new file, or -1 to empty the place.
  * @return  0, or -1. ENOENT: none are registered; EINVAL: there is no such index, or fd is below -1;
- *          EBUSY: a sync, allocation, truncation or chain in flight names the place; EBADF. After an error of the kernel rings may differ: unregister and register again.
+ *          EBUSY: a sync, allocation, truncation or chain in flight names the place; EBADF. After an
+ *          error of the kernel rings may differ: unregister and register again.
  */
 AURA_API int aura_update_file(aura_engine_t *engine, int index, int fd);
 

@@ -745,7 +745,7 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    #[doc = " Replaces a registered file. Operations submitted before use the file that was there.\n\n @param fd  The new file, or -1 to empty the place.\n @return  0, or -1. ENOENT: none are registered; EINVAL: there is no such index, or fd is below -1;\n          EBUSY: a sync, allocation, truncation or chain in flight names the place; EBADF. After an error of the kernel rings may differ: unregister and register again."]
+    #[doc = " Replaces a registered file. Operations submitted before use the file that was there.\n\n @param fd  The new file, or -1 to empty the place.\n @return  0, or -1. ENOENT: none are registered; EINVAL: there is no such index, or fd is below -1;\n          EBUSY: a sync, allocation, truncation or chain in flight names the place; EBADF. After an\n          error of the kernel rings may differ: unregister and register again."]
     pub fn aura_update_file(
         engine: *mut aura_engine_t,
         index: ::std::os::raw::c_int,
