@@ -195,7 +195,7 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
     let adaptive = [&adaptive[..], &["--rounds", "1", "--size", "64MiB"]].concat();
     steps.push(short("bench adaptive, short", &adaptive));
     let fio = ["xtask", "bench", "fio", "--only", "jobs", "--depths", "4", "--seconds", "0.1"];
-    let fio = [&fio[..], &["--rounds", "1", "--size", "16MiB"]].concat();
+    let fio = [&fio[..], &["--ramp", "0.05", "--rounds", "1", "--size", "16MiB"]].concat();
     steps.push(Step { unavailable: no_fio, ..short("bench fio, short", &fio) });
     let sim = ["xtask", "sim", "--scenario", "1-shared-queue", "--seeds", "1"];
     steps.push(short("sim, short", &sim));
