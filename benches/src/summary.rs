@@ -13,8 +13,11 @@ pub fn spread(values: &[f64]) -> f64 {
     (quantile(values, 0.75) - quantile(values, 0.25)) / 2.0 / median(values)
 }
 
+/// Fewer values say nothing about a median with 95 % confidence.
+pub const LEAST_FOR_INTERVAL: usize = 6;
+
 /// Where the median of what the values were drawn from lies with 95 % confidence, whatever their
-/// distribution: between two of the values themselves. All of their range for fewer than six.
+/// distribution: between two of the values themselves. For fewer than [`LEAST_FOR_INTERVAL`], their range.
 #[must_use]
 pub fn median_interval(values: &[f64]) -> (f64, f64) {
     let mut sorted = values.to_vec();

@@ -1,7 +1,7 @@
 //! Jobs at fixed depths: both programs in turns, ratios within each round.
 
 use aura_bench::Error;
-use aura_bench::summary::{median, median_interval};
+use aura_bench::summary::{LEAST_FOR_INTERVAL, median, median_interval};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -47,8 +47,9 @@ struct Row {
     bffio_iops: f64,
     /// bffio's over fio's: the median over the rounds.
     iops_ratio: f64,
-    /// Where it lies with 95 % confidence.
+    /// Where it lies with 95 % confidence; the range of the rounds if they are too few for that.
     iops_ratio_interval: (f64, f64),
+    rounds: usize,
     p99_ratio: f64,
     /// CPU time per I/O.
     cpu_ratio: f64,
@@ -129,6 +130,7 @@ impl Row {
             bffio_iops: median_of(|(_, bffio)| bffio.ios_per_s),
             iops_ratio: median(&iops),
             iops_ratio_interval: median_interval(&iops),
+            rounds: iops.len(),
             p99_ratio: median(&ratios(|figures| figures.p99_ms)),
             cpu_ratio: median(&ratios(|figures| figures.cpu_percent / figures.ios_per_s)),
         }
@@ -139,7 +141,7 @@ impl Row {
     }
 
     fn is_below_par(&self) -> bool {
-        self.iops_ratio_interval.1 < PAR
+        self.rounds >= LEAST_FOR_INTERVAL && self.iops_ratio_interval.1 < PAR
     }
 }
 
@@ -148,7 +150,12 @@ impl Results {
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);
         let header = ["job", "depth", "workers", "fio IOPS", "bffio IOPS"];
-        table.set_header(header.into_iter().chain(["ratio", "95 %", "p99 ratio", "CPU/IO ratio"]));
+        table.set_header(header.into_iter().chain([
+            "ratio",
+            "interval",
+            "p99 ratio",
+            "CPU/IO ratio",
+        ]));
         for row in &self.rows {
             table.add_row([
                 row.job.clone(),

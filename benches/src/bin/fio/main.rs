@@ -43,7 +43,8 @@ struct Arguments {
     /// the pause before, and the programs take different times to start
     #[arg(long, value_name = "S", default_value = "0.3", value_parser = units::parse_seconds)]
     ramp: Duration,
-    /// Rounds; each program has one turn per job in each
+    /// Rounds; each program has one turn per job in each. The interval of a ratio has 95 % confidence from six
+    /// on; of fewer it is the range
     #[arg(long, value_name = "R", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Depths of the jobs
