@@ -89,7 +89,11 @@ fn latency(fields: &mut Vec<String>, moments: &Moments) {
 fn percentiles(fields: &mut Vec<String>, entry: &Entry<'_>, stats: &DirectionStats) {
     let wanted = &entry.job.recording.percentiles;
     let kind = if wanted.lat { &stats.lat } else { &stats.clat };
-    let values = kind.bins.as_ref().map(|bins| bins.percentiles(&wanted.list));
+    let values = kind.bins.as_ref().map(|bins| {
+        let mut values = bins.percentiles(&wanted.list);
+        values.resize(wanted.list.len(), 0); // None without I/O.
+        values
+    });
     let pairs = wanted.list.iter().zip(values.unwrap_or_default());
     let shown = pairs.map(|(percent, ns)| format!("{percent:.6}%={}", ns / 1000));
     let padding = std::iter::repeat_with(|| "0%=0".to_owned());
