@@ -75,6 +75,8 @@ fn pattern(draft: &mut Draft) -> Result<(), Problem> {
             };
         BlockSizes { min_bytes, max_bytes, split: split.clone() }
     });
+    // Blocks that begin anywhere overlap, and a map of what was done would cut them short; fio has none either.
+    pattern.random_map &= Direction::ALL.iter().all(|&one| draft.align_bytes[one].is_none());
     pattern.align_bytes = PerDirection::from_fn(|direction| {
         draft.align_bytes[direction].unwrap_or(pattern.block_sizes[direction].min_bytes)
     });

@@ -204,6 +204,13 @@ fn a_search_of_two_workers_ends_by_itself_with_one_answer() {
 }
 
 #[test]
+fn blocks_that_begin_anywhere_are_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let done = job(folder.path(), &["--size=64k", "--rw=randread", "--bs=4k", "--blockalign=512"]);
+    assert_eq!(done["read"]["total_ios"], 16, "as in fio, which has no map of them either");
+}
+
+#[test]
 fn a_sweep_reports_every_depth_and_one_knee() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--name=j", "--size=1m", "--rw=randread", "--sweep=1,2,4", "--runtime=100ms"];
