@@ -61,9 +61,7 @@ pub(super) fn available(
         return Err(remedy);
     }
     let apt = |arguments: &[&str]| {
-        // One at a time: the tests of bffio install what they need in the same way.
-        let mut command = Command::new("flock");
-        command.arg(std::env::temp_dir().join("aura-apt-get.lock")).arg("apt-get");
+        let mut command = Command::new("apt-get");
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         command.stdout(std::process::Stdio::null());
         command.status().is_ok_and(|status| status.success())

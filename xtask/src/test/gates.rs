@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use super::plan::{Lane, Step};
+use super::plan::Step;
 
 /// Of every run: seconds each.
 pub(super) fn usual() -> Vec<Step> {
-    let last = |step| Step { lane: Lane::End, ..step };
     vec![
         Step::cargo("deny", ["xtask", "deny"]),
-        last(Step::cargo("soak, short", ["xtask", "soak", "--ops", "1e6", "--seconds", "20"])),
-        last(Step::cargo("fuzz, short", ["xtask", "fuzz", "--cases", "1000", "--seconds", "20"])),
+        Step::cargo("soak, short", ["xtask", "soak", "--ops", "1e6", "--seconds", "20"]),
+        Step::cargo("fuzz, short", ["xtask", "fuzz", "--cases", "1000", "--seconds", "20"]),
         Step::cargo("public interfaces", ["xtask", "api", "--check"]),
     ]
 }
@@ -21,7 +20,6 @@ const NIGHT: Duration = Duration::from_secs(2 * 3600);
 /// Of the long run: what takes from minutes to an hour each.
 pub(super) fn nightly() -> Vec<Step> {
     let long = |name: &str, arguments: &[&str]| Step {
-        lane: Lane::End,
         time_limit: NIGHT,
         ..Step::cargo(name, arguments.iter().copied())
     };

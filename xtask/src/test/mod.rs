@@ -3,7 +3,6 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | `plan` | which steps there are |
-//! | `lanes` | running them, some beside others |
 //! | `child` | running one, with a time limit for it and all it starts |
 //! | `tally` | reading counts and skips from what it printed |
 //! | `each` | running tests, each in a process of its own |
@@ -17,7 +16,6 @@ pub(crate) mod each;
 mod faults;
 mod gates;
 pub(crate) mod kernel_log;
-mod lanes;
 mod plan;
 mod report;
 mod tally;
@@ -28,10 +26,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::{Outcome, cargo};
+use child::Ending;
 use faults::Results;
-use lanes::Lanes;
 use plan::Step;
-use report::StepReport;
+use report::{Report, StepReport};
 use tally::Tally;
 
 #[derive(Args, Debug)]
@@ -77,17 +75,53 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let logs = metadata.target_directory.as_std_path().join("xtask-test");
     std::fs::create_dir_all(&logs)?;
 
-    let lanes = Lanes::new(plan::first(&metadata, arguments.extent()), &logs);
-    if lanes.run()? == lanes::Outcome::Interrupted {
-        println!("interrupted");
-        return Ok(EXIT_INTERRUPTED.into());
+    let mut report = Report::begin();
+    let mut steps = plan::first(&metadata, arguments.extent());
+    let mut number = 0;
+    let mut results = Results::default();
+    while !steps.is_empty() {
+        let step = steps.remove(0);
+        number += 1;
+        report.announce(number, number + steps.len(), &step.name);
+        let log = logs.join(format!("{number:02}-{}.log", file_name(&step.name)));
+        let Some(done) = perform(&step, &log, &mut results)? else {
+            println!("interrupted");
+            return Ok(EXIT_INTERRUPTED.into());
+        };
+        if step.builds_examples && done.is_ok() {
+            steps.splice(0..0, plan::examples(&log, &logs)?);
+        }
+        report.add(done);
     }
-    let (mut report, results) = lanes.finish();
-    report.add_last(fault_table(&results, &logs)?);
+    report.announce(number + 1, number + 1, FAULT_TABLE);
+    report.add(fault_table(&results, &logs)?);
     if let Some(file) = &arguments.json {
         report.write_json(file)?;
     }
     Ok(if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs one step; `None` if the user interrupted it.
+fn perform(
+    step: &Step,
+    log: &Path,
+    results: &mut Results,
+) -> Result<Option<StepReport>, Box<dyn std::error::Error>> {
+    if let Some(reason) = (step.unavailable)() {
+        return Ok(Some(StepReport::skipped(step, reason)));
+    }
+    let run = child::run(&mut step.command(), step.time_limit, log)
+        .map_err(|error| format!("{}: {error}", step.name))?;
+    let output = std::fs::read(log)?;
+    let output = String::from_utf8_lossy(&output);
+    results.read(&output);
+    let problem = match run.ending {
+        Ending::Exited(status) if status.success() => None,
+        Ending::Exited(status) => Some(status.to_string()),
+        Ending::TimedOut => Some(format!("killed after {} s", step.time_limit.as_secs())),
+        Ending::Interrupted => return Ok(None),
+    };
+    Ok(Some(StepReport::ran(step, log, run.seconds, problem, &tally::read(&output))))
 }
 
 const FAULT_TABLE: &str = "fault table";
@@ -101,4 +135,9 @@ fn fault_table(results: &Results, logs: &Path) -> std::io::Result<StepReport> {
     std::fs::write(&log, text)?;
     let step = Step::cargo(FAULT_TABLE, ["xtask", "test"]);
     Ok(StepReport::ran(&step, &log, 0.0, problem, &Tally::default()))
+}
+
+/// The step's name as part of a file name.
+fn file_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }

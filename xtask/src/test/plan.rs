@@ -3,8 +3,7 @@
 //! All share one target folder and, where possible, one set of features, so that little is compiled
 //! twice: compiling is most of what a run takes. Tests run once, with all features; that each crate
 //! stands alone, with those it has by default, is checked without running them again. What compiles
-//! the most for the least is left to `--long`, loudly. Steps that compile into folders of their own,
-//! which cargo locks apart, run beside the others.
+//! the most for the least is left to `--long`, loudly.
 
 use std::fs;
 use std::io;
@@ -23,22 +22,10 @@ const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
 const RUN_LIMIT: Duration = Duration::from_secs(120);
 
-/// When a step has its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lane {
-    /// After those before it.
-    Main,
-    /// After those before it, beside the main lane.
-    Beside,
-    /// When both lanes are empty: it wants the machine for itself, or what the others leave.
-    End,
-}
-
 /// One step: a command, and what surrounds it.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) name: String,
-    pub(super) lane: Lane,
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<String>,
     pub(super) variables: &'static [(&'static str, &'static str)],
@@ -57,7 +44,6 @@ impl Step {
     ) -> Self {
         Self {
             name: name.into(),
-            lane: Lane::Main,
             program: cargo::cargo().get_program().into(),
             arguments: arguments.into_iter().map(Into::into).collect(),
             variables: &[],
@@ -66,16 +52,6 @@ impl Step {
             builds_examples: false,
             unavailable: || None,
         }
-    }
-
-    /// A developer command that does not wait for those who have locked the target folder, as cargo would.
-    fn xtask<'a>(name: &str, arguments: impl IntoIterator<Item = &'a str>) -> Self {
-        let program = std::env::current_exe().unwrap_or_else(|_| "xtask".into());
-        Self { program, ..Self::cargo(name, arguments) }
-    }
-
-    fn beside(self) -> Self {
-        Self { lane: Lane::Beside, ..self }
     }
 
     pub(super) fn command(&self) -> Command {
@@ -101,7 +77,6 @@ impl Step {
         };
         let program = match self.program.file_name() {
             Some(name) if name == "cargo" => "cargo".into(),
-            Some(name) if name == "xtask" => "cargo xtask".into(),
             _ => self.program.display().to_string(),
         };
         let variables =
@@ -128,16 +103,17 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
             ..Step::cargo("tests", ["xtask", "run-tests", "--", "--workspace", "--all-features"])
         },
         Step::cargo("bindings of aura.h", ["xtask", "codegen", "--check"]),
-        Step { unavailable: no_c_compiler, ..library("test", quick) }.beside(),
-        Step { unavailable: no_cpp_compiler, ..library("cpp-test", quick) }.beside(),
+        Step { unavailable: no_c_compiler, ..library("test", quick) },
+        Step { unavailable: no_cpp_compiler, ..library("cpp-test", quick) },
     ];
     if quick {
         steps.push(kernel_log);
         return steps;
     }
-    let others = ["check", "examples", "consumers"].map(|what| library(what, false).beside());
+    let others =
+        ["check", "abi", "examples", "consumers", "servers"].map(|what| library(what, false));
     steps.extend(others.map(|step| Step { unavailable: no_c_compiler, ..step }));
-    let others = ["cpp-check", "cpp-examples"].map(|what| library(what, false).beside());
+    let others = ["cpp-check", "cpp-examples"].map(|what| library(what, false));
     steps.extend(others.map(|step| Step { unavailable: no_cpp_compiler, ..step }));
     let packages = metadata.workspace_packages();
     for package in packages.iter().filter(|package| stands_alone(package)) {
@@ -150,15 +126,16 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
         ..Step::cargo("doc", lint::DOC.iter().copied())
     });
     // As users build it: what the optimiser makes of it is another program.
-    let optimised = ["test", "--release", "--package", "aura-engine", "--", "--show-output"];
-    steps.push(Step::cargo("tests of aura-engine, optimised", optimised).beside());
+    steps.push(Step::cargo(
+        "tests of aura-engine, optimised",
+        ["test", "--release", "--package", "aura-engine", "--", "--show-output"],
+    ));
     for (name, variables, which) in [
         ("tests under AddressSanitizer", SANITIZED, TESTS_SANITIZED),
         ("unit tests under LeakSanitizer, too", SANITIZED_FOR_LEAKS, TESTS_FOR_LEAKS),
     ] {
         let arguments = ["test"].into_iter().chain(which.split_whitespace()).chain(IN_ASAN);
-        let step = Step { variables, unavailable: no_sanitizer, ..Step::cargo(name, arguments) };
-        steps.push(step.beside());
+        steps.push(Step { variables, unavailable: no_sanitizer, ..Step::cargo(name, arguments) });
     }
     steps.push(Step {
         builds_examples: true,
@@ -167,13 +144,11 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
             ["build", "--workspace", "--examples", "--all-features", MESSAGES],
         )
     });
-    let benchmarks = ["build", "--release", "--package", "aura-bench", "--bins"];
-    steps.push(Step::cargo("demo and benchmarks, building", benchmarks).beside());
-    // They link with what the steps beside have installed, and lock what the main lane compiles.
-    let others = ["abi", "servers"].map(|what| Step { lane: Lane::End, ..library(what, false) });
-    steps.extend(others.map(|step| Step { unavailable: no_c_compiler, ..step }));
+    steps.push(Step::cargo(
+        "demo and benchmarks, building",
+        ["build", "--release", "--package", "aura-bench", "--bins"],
+    ));
     let short = |name: &str, arguments: &[&str]| Step {
-        lane: Lane::End,
         time_limit: RUN_LIMIT,
         ..Step::cargo(name, arguments.iter().copied())
     };
@@ -211,7 +186,6 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
 fn kernel_log_from_now_on() -> Step {
     let since = kernel_log::position().unwrap_or(0).to_string();
     Step {
-        lane: Lane::End,
         unavailable: || kernel_log::position().err(),
         ..Step::cargo("kernel log", ["xtask", "kernel-log", "--since", &since])
     }
@@ -253,8 +227,8 @@ const IN_ASAN: [&str; 8] = [
 
 /// The C library, tried out.
 fn library(what: &str, quick: bool) -> Step {
-    let arguments = ["library", what].into_iter().chain(quick.then_some("--quick"));
-    Step::xtask(&format!("C library, {what}"), arguments)
+    let arguments = ["xtask", "library", what].into_iter().chain(quick.then_some("--quick"));
+    Step::cargo(&format!("C library, {what}"), arguments)
 }
 
 /// How cargo is asked to name what it has built. Diagnostics stay readable.
@@ -351,7 +325,6 @@ mod tests {
     fn a_step_can_be_repeated_by_hand() {
         let mut step = Step::cargo("doc", ["doc", "--no-deps"]);
         assert_eq!(step.repeat(), "cargo doc --no-deps");
-        assert!(library("check", false).repeat().ends_with(" library check"));
         step.variables = &[("RUSTDOCFLAGS", "--deny warnings")];
         assert_eq!(step.repeat(), "RUSTDOCFLAGS='--deny warnings' cargo doc --no-deps");
     }

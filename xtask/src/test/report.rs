@@ -1,7 +1,7 @@
 //! Telling what happened: a line per step, the output of what failed, every skip with its reason,
 //! and the counts as the last line.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -12,9 +12,6 @@ use super::tally::Tally;
 
 /// How much of a failed step's output is repeated; the log holds all of it.
 const LINES_SHOWN: usize = 200;
-
-/// To the beginning of the terminal's line, which becomes empty.
-const CLEAR_LINE: &str = "\r\x1b[K";
 
 /// What one step came to.
 #[derive(Debug, Serialize)]
@@ -67,6 +64,10 @@ impl StepReport {
         }
     }
 
+    pub(super) fn is_ok(&self) -> bool {
+        self.verdict == "ok"
+    }
+
     /// The end of the step's line.
     fn line(&self) -> String {
         let mut line = format!("{} ({:.1} s", self.verdict, self.seconds);
@@ -104,36 +105,18 @@ impl Report {
         Self { begun: Instant::now(), steps: Vec::new() }
     }
 
-    /// What is going on, for somebody who is looking.
-    pub(super) fn tell_running(&self, names: &[String]) {
-        let mut terminal = std::io::stdout();
-        if terminal.is_terminal() {
-            // A terminal that is gone must not end the tests.
-            let _ = write!(terminal, "{CLEAR_LINE}{} …", names.join("; "));
-            let _ = terminal.flush();
-        }
+    pub(super) fn announce(&self, number: usize, total: usize, name: &str) {
+        print!("[{number:2}/{total}] {name} … ");
+        // A terminal that is gone must not end the tests.
+        let _ = std::io::stdout().flush();
     }
 
-    pub(super) fn add(&mut self, number: usize, total: usize, step: StepReport) {
-        let clear = if std::io::stdout().is_terminal() { CLEAR_LINE } else { "" };
-        println!("{clear}[{number:2}/{total}] {} … {}", step.name, step.line());
+    pub(super) fn add(&mut self, step: StepReport) {
+        println!("{}", step.line());
         if step.verdict == "failed" {
             show_failure(&step);
         }
         self.steps.push(step);
-    }
-
-    /// A step after all others.
-    pub(super) fn add_last(&mut self, step: StepReport) {
-        let number = self.steps.len() + 1;
-        self.add(number, number, step);
-    }
-
-    /// The names of the steps that failed.
-    #[cfg(test)]
-    pub(super) fn failed(&self) -> Vec<&str> {
-        let failed = self.steps.iter().filter(|step| step.verdict == "failed");
-        failed.map(|step| step.name.as_str()).collect()
     }
 
     /// Prints the summary, the counts last, and returns whether nothing failed.
