@@ -61,25 +61,15 @@ impl Build {
     fn program(&self, bench: &Bench, sources: &[PathBuf], to: &Path) -> Result<(), Failure> {
         let objects = to.with_extension("objects");
         fs::create_dir_all(&objects)?;
-        let left = Mutex::new(sources.iter());
-        let compile = || -> Result<(), String> {
-            loop {
-                let next = left.lock().map_err(|_| "another compilation panicked")?.next();
-                let Some(source) = next else { return Ok(()) };
-                let object = objects.join(source.file_name().unwrap_or_default());
-                run(self
-                    .command(bench)
-                    .args(["-g", "-c"])
-                    .args(self.flags)
-                    .arg(source)
-                    .arg("-o")
-                    .arg(object.with_extension("o")))
-                .map_err(|error| error.to_string())?;
-            }
-        };
-        std::thread::scope(|scope| {
-            let other = scope.spawn(compile);
-            compile().and(other.join().unwrap_or_else(|_| Err("a compilation panicked".into())))
+        two_at_a_time(sources, |source| {
+            let object = objects.join(source.file_name().unwrap_or_default());
+            run(self
+                .command(bench)
+                .args(["-g", "-c"])
+                .args(self.flags)
+                .arg(source)
+                .arg("-o")
+                .arg(object.with_extension("o")))
         })?;
         let objects = sources.iter().filter_map(|source| source.file_name());
         let objects: Vec<_> = objects
@@ -94,6 +84,26 @@ impl Build {
             .args(link(&bench.prefix, Link::Shared))
             .arg("-lpthread"))
     }
+}
+
+/// Does something with each, until one fails.
+fn two_at_a_time<T: Sync>(
+    items: &[T],
+    work: impl Fn(&T) -> Result<(), Failure> + Sync,
+) -> Result<(), Failure> {
+    let left = Mutex::new(items.iter());
+    let turn = || -> Result<(), String> {
+        loop {
+            let next = left.lock().map_err(|_| "the other one panicked")?.next();
+            let Some(item) = next else { return Ok(()) };
+            work(item).map_err(|error| error.to_string())?;
+        }
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(turn);
+        turn().and(other.join().unwrap_or_else(|_| Err("the other one panicked".into())))
+    })?;
+    Ok(())
 }
 
 /// Each header alone, code on pages, what must not compile, programs that end in ways of their own.
@@ -121,11 +131,11 @@ fn headers_alone(bench: &Bench, build: Build) -> Case {
         let name = entry?.file_name().to_string_lossy().into_owned();
         headers.extend(name.ends_with(".hpp").then(|| format!("aura/{name}")));
     }
-    for header in headers {
-        let file = bench.folder.join("alone.cpp");
+    two_at_a_time(&headers, |header| {
+        let file = bench.folder.join(format!("alone-{}.cpp", header.replace('/', "-")));
         fs::write(&file, format!("#include <{header}>\n#include <{header}>\n"))?;
-        run(build.command(bench).arg("-fsyntax-only").arg(&file))?;
-    }
+        run(build.command(bench).arg("-fsyntax-only").arg(&file))
+    })?;
     Ok(Verdict::Passed)
 }
 
@@ -145,18 +155,18 @@ fn must_not_compile(bench: &Bench, build: Build) -> Case {
     if let Some(reason) = build.missing() {
         return Ok(Verdict::Skipped(reason));
     }
-    for source in sources(&format!("{TESTS}/must_not_compile"), "cpp")? {
-        let text = fs::read_to_string(&source)?;
+    two_at_a_time(&sources(&format!("{TESTS}/must_not_compile"), "cpp")?, |source| {
+        let text = fs::read_to_string(source)?;
         let expected = text.lines().find_map(|line| line.strip_prefix("// expected: "));
         let expected = expected.ok_or_else(|| format!("{} expects nothing", source.display()))?;
-        let compiled = build.command(bench).arg("-fsyntax-only").arg(&source).output()?;
+        let compiled = build.command(bench).arg("-fsyntax-only").arg(source).output()?;
         let said = String::from_utf8_lossy(&compiled.stderr);
         if compiled.status.success() || !expected.split('|').any(|why| said.contains(why)) {
             let source = source.display();
             return Err(format!("{source} should be refused with \"{expected}\": {said}").into());
         }
-        run(build.command(bench).args(["-fsyntax-only", "-DACCEPTED"]).arg(&source))?;
-    }
+        run(build.command(bench).args(["-fsyntax-only", "-DACCEPTED"]).arg(source))
+    })?;
     Ok(Verdict::Passed)
 }
 
@@ -221,7 +231,8 @@ fn snippets(bench: &Bench, page: &str) -> Case {
 }
 
 /// The test suite in several builds; one of them if `quick`.
-pub(super) fn test(bench: &Bench, quick: bool, verdicts: &mut Verdicts) {
+/// More of them if `long`.
+pub(super) fn test(bench: &Bench, quick: bool, long: bool, verdicts: &mut Verdicts) {
     let builds = [
         GCC,
         CLANG,
@@ -230,7 +241,7 @@ pub(super) fn test(bench: &Bench, quick: bool, verdicts: &mut Verdicts) {
     ];
     for build in &builds[..if quick { 1 } else { builds.len() }] {
         let is_extra = build.compiler == "clang++-19";
-        if is_extra && Command::new(build.compiler).arg("--version").output().is_err() {
+        if is_extra && (!long || Command::new(build.compiler).arg("--version").output().is_err()) {
             continue; // Large, and not installed for this alone; tried where it is.
         }
         let file =
@@ -263,18 +274,27 @@ fn suite(bench: &Bench, build: Build, file: &Path) -> Case {
 pub(super) fn examples(bench: &Bench, quick: bool, verdicts: &mut Verdicts) -> Result<(), Failure> {
     let plain = Build { flags: &["-O1"], ..GCC };
     let build = if quick { plain } else { CLANG };
-    for source in sources(EXAMPLES, "cpp")? {
+    let missing = build.missing();
+    let cases = Mutex::new(Vec::new());
+    two_at_a_time(&sources(EXAMPLES, "cpp")?, |source| {
         let stem = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let case = match build.missing() {
-            Some(reason) => Ok(Verdict::Skipped(reason)),
+        let case = match &missing {
+            Some(reason) => Ok(Verdict::Skipped(reason.clone())),
             None => {
                 let file = bench.folder.join(format!("cpp-example-{stem}"));
                 build
-                    .program(bench, std::slice::from_ref(&source), &file)
+                    .program(bench, std::slice::from_ref(source), &file)
                     .and_then(|()| execute(&file, false, &bench.folder))
+                    .map_err(|error| error.to_string())
             }
         };
-        verdicts.add(&format!("C++ example {stem}, {}", build.name()), case);
+        cases.lock().map_err(|_| "the other one panicked")?.push((stem, case));
+        Ok(())
+    })?;
+    let mut cases = cases.into_inner()?;
+    cases.sort_by(|a, b| a.0.cmp(&b.0));
+    for (stem, case) in cases {
+        verdicts.add(&format!("C++ example {stem}, {}", build.name()), case.map_err(Into::into));
     }
     Ok(())
 }

@@ -46,7 +46,7 @@ enum Which {
     /// The C++ headers alone, without exceptions, what must not compile, the code of docs/cpp.md
     CppCheck,
     /// The test suite in C++: compilers, standards, sanitizers, valgrind; --quick for one of them
-    CppTest(Quick),
+    CppTest(HowMuch),
     /// The examples in C++, likewise
     CppExamples(Quick),
     /// Projects that find the library by pkg-config and CMake, in an installed and in a moved prefix
@@ -64,6 +64,16 @@ struct Quick {
     quick: bool,
 }
 
+#[derive(Args, Debug)]
+struct HowMuch {
+    /// One configuration only
+    #[arg(long, conflicts_with = "long")]
+    quick: bool,
+    /// With another release of clang, too, if it is here
+    #[arg(long)]
+    long: bool,
+}
+
 pub(crate) fn run(library: &Library) -> Outcome {
     let bench = Bench::new()?;
     let mut verdicts = Verdicts::default();
@@ -72,7 +82,7 @@ pub(crate) fn run(library: &Library) -> Outcome {
         Which::Test(Quick { quick }) => suite::test(&bench, *quick, &mut verdicts),
         Which::Examples(Quick { quick }) => suite::examples(&bench, *quick, &mut verdicts)?,
         Which::CppCheck => cpp::check(&bench, &mut verdicts),
-        Which::CppTest(Quick { quick }) => cpp::test(&bench, *quick, &mut verdicts),
+        Which::CppTest(HowMuch { quick, long }) => cpp::test(&bench, *quick, *long, &mut verdicts),
         Which::CppExamples(Quick { quick }) => cpp::examples(&bench, *quick, &mut verdicts)?,
         Which::Consumers => consumers::run_all(&bench, &mut verdicts)?,
         Which::Abi => return abi(&bench),

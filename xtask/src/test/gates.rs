@@ -42,6 +42,7 @@ pub(super) fn nightly() -> Vec<Step> {
             "a million races in C++",
             &["xtask", "library", "cpp-test", "--quick"],
         ),
+        long("the C++ suite, with more compilers", &["xtask", "library", "cpp-test", "--long"]),
         more(
             &[("AURA_STRESS_OPS", "20000000")],
             "nothing is lost of 2e7",

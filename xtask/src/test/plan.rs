@@ -63,8 +63,9 @@ impl Step {
         // The output goes to a log, where colours are noise; rustfmt heeds nothing but TERM.
         command.env("CARGO_TERM_COLOR", "never").env("TERM", "dumb");
         if std::env::var_os("CI").is_some() {
-            // What is compiled once need not be prepared for being compiled again.
+            // What is compiled once need not be prepared for being compiled again, nor for a debugger.
             command.env("CARGO_INCREMENTAL", "0");
+            command.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_PROFILE_RELEASE_DEBUG", "0");
         }
         command
     }
@@ -146,7 +147,8 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
     });
     steps.push(Step::cargo(
         "demo and benchmarks, building",
-        ["build", "--release", "--package", "aura-bench", "--bins"],
+        "build --release --package aura-bench --bin demo --bin overhead --bin adaptive --bin fio"
+            .split(' '),
     ));
     let short = |name: &str, arguments: &[&str]| Step {
         time_limit: RUN_LIMIT,
@@ -169,7 +171,7 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
     let adaptive = ["xtask", "bench", "adaptive", "--only", "steady", "--seconds", "1"];
     let adaptive = [&adaptive[..], &["--rounds", "1", "--size", "64MiB"]].concat();
     steps.push(short("bench adaptive, short", &adaptive));
-    let fio = ["xtask", "bench", "fio", "--only", "jobs", "--depths", "4", "--seconds", "0.1"];
+    let fio = ["xtask", "bench", "fio", "--only", "jobs", "--depths", "4", "--seconds", "0.05"];
     let fio = [&fio[..], &["--ramp", "0.05", "--rounds", "1", "--size", "16MiB"]].concat();
     steps.push(Step { unavailable: no_fio, ..short("bench fio, short", &fio) });
     let sim = ["xtask", "sim", "--scenario", "1-shared-queue", "--seeds", "1"];
