@@ -18,7 +18,7 @@ use aura_bufpool::{Pool, PoolOptions};
 use rustix::time::{ClockId, clock_gettime};
 
 const ROUNDS: usize = 7;
-const PAIRS: u32 = 1_000_000;
+const PAIRS: u32 = 200_000;
 
 fn main() {
     let pool = Pool::new(PoolOptions::new().idle_after(Duration::MAX)).expect("a pool");

@@ -8,7 +8,7 @@ use super::plan::Step;
 pub(super) fn usual() -> Vec<Step> {
     vec![
         Step::cargo("deny", ["xtask", "deny"]),
-        Step::cargo("soak, short", ["xtask", "soak", "--ops", "1e6", "--seconds", "20"]),
+        Step::cargo("soak, short", ["xtask", "soak", "--ops", "4e5", "--seconds", "20"]),
         Step::cargo("fuzz, short", ["xtask", "fuzz", "--cases", "1000", "--seconds", "20"]),
         Step::cargo("public interfaces", ["xtask", "api", "--check"]),
     ]

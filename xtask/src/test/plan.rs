@@ -119,7 +119,8 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
     let packages = metadata.workspace_packages();
     for package in packages.iter().filter(|package| stands_alone(package)) {
         let name = package.name.as_str();
-        let check = ["check", "--quiet", "--package", name, "--all-targets"];
+        // What its users compile: the rest is compiled by the other steps.
+        let check = ["check", "--quiet", "--package", name];
         steps.push(Step::cargo(&format!("{name} alone"), check));
     }
     steps.push(Step {
@@ -131,12 +132,14 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
         "tests of aura-engine, optimised",
         ["test", "--release", "--package", "aura-engine", "--", "--show-output"],
     ));
-    for (name, variables, which) in [
-        ("tests under AddressSanitizer", SANITIZED, TESTS_SANITIZED),
-        ("unit tests under LeakSanitizer, too", SANITIZED_FOR_LEAKS, TESTS_FOR_LEAKS),
+    for (name, variables, which, is_usual) in [
+        ("tests under AddressSanitizer", SANITIZED, TESTS_SANITIZED, true),
+        ("unit tests under LeakSanitizer, too", SANITIZED_FOR_LEAKS, TESTS_FOR_LEAKS, true),
+        ("futures under AddressSanitizer", SANITIZED, FUTURES_SANITIZED, false),
     ] {
         let arguments = ["test"].into_iter().chain(which.split_whitespace()).chain(IN_ASAN);
-        steps.push(Step { variables, unavailable: no_sanitizer, ..Step::cargo(name, arguments) });
+        let step = Step { variables, unavailable: no_sanitizer, ..Step::cargo(name, arguments) };
+        steps.push(if is_usual { step } else { only_if_long(extent, step) });
     }
     steps.push(Step {
         builds_examples: true,
@@ -154,7 +157,7 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
         time_limit: RUN_LIMIT,
         ..Step::cargo(name, arguments.iter().copied())
     };
-    steps.push(short("demo, short", &["xtask", "demo", "--seconds", "1", "--size", "64MiB"]));
+    steps.push(short("demo, short", &["xtask", "demo", "--seconds", "0.4", "--size", "64MiB"]));
     let bench =
         ["xtask", "bench", "overhead", "--seconds", "0.5", "--rounds", "2", "--size", "32MiB"];
     steps.push(short("bench overhead, short", &bench));
@@ -168,7 +171,7 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
     steps.push(only_if_long(extent, Step::cargo("tests of bench peers", tests)));
     let peers = ["xtask", "bench", "peers", "--seconds", "0.1", "--rounds", "1", "--size", "32MiB"];
     steps.push(only_if_long(extent, Step::cargo("bench peers, short", peers))); // Builds it, too.
-    let adaptive = ["xtask", "bench", "adaptive", "--only", "steady", "--seconds", "1"];
+    let adaptive = ["xtask", "bench", "adaptive", "--only", "steady", "--seconds", "0.4"];
     let adaptive = [&adaptive[..], &["--rounds", "1", "--size", "64MiB"]].concat();
     steps.push(short("bench adaptive, short", &adaptive));
     let fio = ["xtask", "bench", "fio", "--only", "jobs", "--depths", "4", "--seconds", "0.05"];
@@ -212,8 +215,9 @@ const SANITIZED_FOR_LEAKS: &[(&str, &str)] = &[
     ("RUSTFLAGS", "-Zsanitizer=address --cfg aura_poison"),
     ("ASAN_OPTIONS", "detect_leaks=1"),
 ];
-const TESTS_SANITIZED: &str = "--package aura --package aura-engine --package aura-bufpool \
-    --test futures --test engine --test it";
+const TESTS_SANITIZED: &str =
+    "--package aura-engine --package aura-bufpool --test engine --test it";
+const FUTURES_SANITIZED: &str = "--package aura --test futures";
 const TESTS_FOR_LEAKS: &str =
     "--package aura-engine --package aura-bufpool --package aura-ffi --lib";
 const IN_ASAN: [&str; 8] = [
