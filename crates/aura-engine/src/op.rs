@@ -92,14 +92,16 @@ impl OpKind {
     /// Whether the kernel hands it to a worker in any case, which then looks its file up.
     #[inline]
     pub(crate) fn finds_its_file_late(self) -> bool {
-        const LATE: u32 = 1 << OpKind::Fsync as u32
-            | 1 << OpKind::Fdatasync as u32
-            | 1 << OpKind::Openat as u32
-            | 1 << OpKind::Statx as u32
-            | 1 << OpKind::Fallocate as u32
-            | 1 << OpKind::Ftruncate as u32
-            | 1 << OpKind::SyncFileRange as u32;
-        LATE >> self as u32 & 1 == 1
+        matches!(
+            self,
+            Self::Fsync
+                | Self::Fdatasync
+                | Self::Openat
+                | Self::Statx
+                | Self::Fallocate
+                | Self::Ftruncate
+                | Self::SyncFileRange
+        )
     }
 
     /// Whether the result counts bytes, and the latency says something about the device.

@@ -2,30 +2,16 @@
 
 use std::io::Write;
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
-use std::sync::Arc;
 use std::time::Duration;
 
-use aura_engine::{Config, Engine, Op, Ring, RingSelect, Target, request_is_pending};
+use aura_engine::{Engine, Op, Ring, Target, request_is_pending};
 
-use crate::odd::{Heard, lasting_memory};
+use crate::odd::{Heard, file_of, lasting_memory, small_engine};
 
 const ROUNDS: usize = 40;
 
-fn engine(rings: u32) -> Arc<Engine<Ring>> {
-    Engine::create(&Config {
-        queue_depth: 16,
-        ring_count: Some(rings),
-        disable_adaptive: true,
-        ring_select: RingSelect::RoundRobin,
-        ..Config::default()
-    })
-    .unwrap()
-}
-
-fn file_of(byte: u8) -> RawFd {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(&[byte; 64]).unwrap();
-    file.into_raw_fd()
+fn fd_of(byte: u8) -> RawFd {
+    file_of(byte).into_raw_fd()
 }
 
 fn submit(engine: &Engine<Ring>, op: &Op, heard: &Heard) -> aura_engine::Handle {
@@ -51,9 +37,9 @@ fn operations(fd: RawFd) -> [Op; 6] {
 #[test]
 fn a_close_does_not_overtake_what_a_worker_of_the_kernel_was_given() {
     for rings in [1, 2] {
-        let engine = engine(rings);
+        let engine = small_engine(rings);
         for (kind, round) in (0..6).flat_map(|kind| (0..ROUNDS).map(move |round| (kind, round))) {
-            let fd = file_of(1);
+            let fd = fd_of(1);
             let (heard, closed) = (Heard::default(), Heard::default());
             // SAFETY: what the operations name is never given back.
             match unsafe { engine.submit(&operations(fd)[kind], 0, heard.hear()) } {
@@ -75,9 +61,9 @@ fn a_close_does_not_overtake_what_a_worker_of_the_kernel_was_given() {
 
 #[test]
 fn a_close_in_the_same_batch_does_not_overtake_either() {
-    let engine = engine(1);
+    let engine = small_engine(1);
     for _ in 0..ROUNDS {
-        let fd = file_of(1);
+        let fd = fd_of(1);
         let heard = Heard::default();
         let batch = [Op::fsync(Target::Fd(fd)).unwrap(), Op::close(fd).unwrap()];
         let mut handles = Vec::new();
@@ -105,9 +91,9 @@ fn start_chain(engine: &Engine<Ring>, pipe: &std::io::PipeReader, fd: RawFd) -> 
 #[test]
 fn a_close_waits_for_chains_that_name_its_file() {
     for rings in [1, 2] {
-        let engine = engine(rings);
+        let engine = small_engine(rings);
         let (reader, mut writer) = std::io::pipe().unwrap();
-        let fd = file_of(7);
+        let fd = fd_of(7);
         let (heard, memory) = start_chain(&engine, &reader, fd);
         let closed = Heard::default();
         let close = submit(&engine, &Op::close(fd).unwrap(), &closed);
@@ -116,7 +102,7 @@ fn a_close_waits_for_chains_that_name_its_file() {
         assert_eq!(engine.in_flight(), 3);
         // Of other files nothing waits.
         let other = Heard::default();
-        submit(&engine, &Op::close(file_of(8)).unwrap(), &other);
+        submit(&engine, &Op::close(fd_of(8)).unwrap(), &other);
         while other.all().is_empty() {
             engine.wait(Some(Duration::from_secs(20))).unwrap();
         }
@@ -130,9 +116,9 @@ fn a_close_waits_for_chains_that_name_its_file() {
 
 #[test]
 fn a_close_that_waits_is_carried_out_at_the_end() {
-    let engine = engine(2);
+    let engine = small_engine(2);
     let (reader, _writer) = std::io::pipe().unwrap();
-    let fd = file_of(7);
+    let fd = fd_of(7);
     let (heard, _memory) = start_chain(&engine, &reader, fd);
     let closed = Heard::default();
     submit(&engine, &Op::close(fd).unwrap(), &closed);
@@ -144,8 +130,8 @@ fn a_close_that_waits_is_carried_out_at_the_end() {
 /// With a table, what an index names changes only when nobody has yet to look it up.
 #[test]
 fn registered_files_are_not_changed_under_what_has_yet_to_look_them_up() {
-    let engine = engine(2);
-    let (old, new) = (file_of(1), file_of(2));
+    let engine = small_engine(2);
+    let (old, new) = (fd_of(1), fd_of(2));
     let fsync = Op::fsync(Target::Registered(0)).unwrap();
     for _ in 0..ROUNDS {
         engine.register_files(&[old]).unwrap();

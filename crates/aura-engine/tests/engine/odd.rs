@@ -3,14 +3,14 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aura_engine::backend::Backend;
-use aura_engine::{Completion, Config, Engine, Memory, SetupError};
+use aura_engine::{Completion, Config, Engine, Memory, RingSelect, SetupError};
 use aura_ring::{Cqe, Opcode, PushError, Ring, RingConfig, Sqe, Wake};
 
 use crate::raw::label_of;
@@ -270,4 +270,23 @@ unsafe impl Backend for Odd {
     fn clear_buffers(&self, first: u32, count: u32) -> io::Result<()> {
         self.ring.clear_buffers(first, count)
     }
+}
+
+/// An engine with little room, whose rings take turns.
+pub(crate) fn small_engine(rings: u32) -> Arc<Engine<Ring>> {
+    Engine::create(&Config {
+        queue_depth: 16,
+        ring_count: Some(rings),
+        disable_adaptive: true,
+        ring_select: RingSelect::RoundRobin,
+        ..Config::default()
+    })
+    .unwrap()
+}
+
+/// A file without a name, full of one byte.
+pub(crate) fn file_of(byte: u8) -> std::fs::File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&[byte; 64]).unwrap();
+    file
 }

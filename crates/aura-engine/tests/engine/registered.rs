@@ -1,30 +1,12 @@
 //! Registered files, which only this interface lets operations name.
 
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
 use std::time::Duration;
 
-use aura_engine::{Config, Engine, Error, Memory, Op, Ring, RingSelect, Target};
+use aura_engine::{Engine, Error, Memory, Op, Ring, Target};
 
-use crate::odd::{Heard, lasting_memory};
-
-fn engine(rings: u32) -> Arc<Engine<Ring>> {
-    Engine::create(&Config {
-        queue_depth: 16,
-        ring_count: Some(rings),
-        disable_adaptive: true,
-        ring_select: RingSelect::RoundRobin,
-        ..Config::default()
-    })
-    .unwrap()
-}
-
-fn file_of(byte: u8) -> std::fs::File {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(&[byte; 64]).unwrap();
-    file
-}
+use crate::odd::{Heard, file_of, lasting_memory, small_engine};
 
 /// Reads 64 bytes through each ring, and returns the results and the first byte seen.
 fn read_all(engine: &Engine<Ring>, index: u32) -> Vec<(i32, u8)> {
@@ -44,7 +26,7 @@ fn read_all(engine: &Engine<Ring>, index: u32) -> Vec<(i32, u8)> {
 
 #[test]
 fn registered_files_are_read_updated_and_forgotten_on_every_ring() {
-    let engine = engine(2);
+    let engine = small_engine(2);
     let (one, two) = (file_of(1), file_of(2));
     engine.register_files(&[one.as_raw_fd(), -1]).unwrap();
     assert_eq!(read_all(&engine, 0), [(64, 1); 2]);
@@ -63,7 +45,7 @@ fn registered_files_are_read_updated_and_forgotten_on_every_ring() {
 
 #[test]
 fn what_was_queued_before_an_update_uses_the_file_from_before() {
-    let engine = engine(1);
+    let engine = small_engine(1);
     let (mut one, two) = (file_of(1), file_of(2));
     engine.register_files(&[one.as_raw_fd()]).unwrap();
     let heard = Heard::default();
