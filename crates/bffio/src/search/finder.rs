@@ -23,8 +23,6 @@ const HELD: Duration = Duration::from_millis(500);
 const TOLERANCE: f64 = 0.15;
 /// If none was by then, the present one has to do.
 const PATIENCE: Duration = Duration::from_millis(2000);
-/// The same for trials: the best so far has to do.
-const TRIALS_END: Duration = Duration::from_millis(4200);
 /// How long the answer is measured if nothing else says how long to run.
 const PROOF: Duration = Duration::from_millis(1000);
 
@@ -120,7 +118,7 @@ impl Finder {
         }
         let after = Duration::from_nanos(now_ns.saturating_sub(self.begun_ns));
         if let Some(trials) = &mut self.trials {
-            return match trials.look(window, elapsed_ns, after >= TRIALS_END) {
+            return match trials.look(window, elapsed_ns, after) {
                 Next::GoOn => Verdict::GoOn,
                 Next::Try(depth) => Verdict::Hold(depth),
                 Next::Take(depth, keeps) => {
