@@ -109,6 +109,7 @@ pub(crate) unsafe fn read(options: *const aura_options_t) -> Result<Config, Refu
             _ => return Err(Refusal::invalid("ring_select is no AURA_SELECT_*")),
         },
         single_thread,
+        ..Config::default()
     })
 }
 

@@ -50,6 +50,7 @@ pub struct Options {
     sqpoll_idle_ms: i32,
     ring_select: RingSelect,
     single_thread: bool,
+    thread_bound: bool,
 }
 
 impl Default for Options {
@@ -73,6 +74,7 @@ impl Options {
             sqpoll_idle_ms: 1000,
             ring_select: RingSelect::Adaptive,
             single_thread: false,
+            thread_bound: false,
         }
     }
 
@@ -156,6 +158,27 @@ impl Options {
         self
     }
 
+    /// With [`single_thread`](Self::single_thread): that thread is the one which creates the engine, and which drops
+    /// it. With one ring the kernel is told so (`IORING_SETUP_DEFER_TASKRUN`, from Linux 6.1): it then never
+    /// interrupts that thread for a completion, which pays at small depths and with buffered writes (see
+    /// `docs/performance.md`). Completions are seen only when that thread polls or waits.
+    ///
+    /// Dropped by another thread the engine cannot reach what is in flight: that memory is given up, and those callbacks
+    /// are never called, which the log says. With nothing in flight any thread may drop it.
+    ///
+    /// ```
+    /// use aura::{Engine, Options};
+    ///
+    /// let engine = Engine::with_options(&Options::new().single_thread(true).thread_bound(true).ring_count(1))?;
+    /// let elsewhere = std::thread::scope(|scope| scope.spawn(|| engine.poll()).join().unwrap());
+    /// assert!(elsewhere.is_err());
+    /// # Ok::<(), aura::Error>(())
+    /// ```
+    pub fn thread_bound(mut self, enable: bool) -> Self {
+        self.thread_bound = enable;
+        self
+    }
+
     /// The same settings as the engine takes them.
     pub(crate) fn to_config(&self) -> Result<Config> {
         let limit = |limit: Option<i32>, text| match limit {
@@ -187,6 +210,7 @@ impl Options {
                 RingSelect::RoundRobin => aura_engine::RingSelect::RoundRobin,
             },
             single_thread: self.single_thread,
+            thread_bound: self.thread_bound,
         })
     }
 }

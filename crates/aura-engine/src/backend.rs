@@ -115,6 +115,11 @@ pub unsafe trait Backend: Send + Sync + Sized + 'static {
     /// The `errno` with which the kernel refused submission polling, if it was asked for.
     fn sqpoll_refused(&self) -> Option<i32>;
 
+    /// Whether only the thread that created it can submit, wait and register.
+    fn is_thread_bound(&self) -> bool {
+        false
+    }
+
     /// Registers files, as [`Ring::register_files`].
     ///
     /// # Errors
@@ -224,6 +229,10 @@ unsafe impl Backend for Ring {
 
     fn pollable(&self) -> BorrowedFd<'_> {
         self.as_fd()
+    }
+
+    fn is_thread_bound(&self) -> bool {
+        self.features().defer_taskrun
     }
 
     fn sqpoll_refused(&self) -> Option<i32> {

@@ -46,6 +46,9 @@ pub struct Config {
     pub ring_select: RingSelect,
     /// One thread submits and processes completions: no locks. Enforced.
     pub single_thread: bool,
+    /// With `single_thread`: that thread is the one which creates the engine, and which ends it.
+    /// Another thread that ends it gives up what is in flight.
+    pub thread_bound: bool,
 }
 
 impl Default for Config {
@@ -61,6 +64,7 @@ impl Default for Config {
             sqpoll_idle: None,
             ring_select: RingSelect::default(),
             single_thread: false,
+            thread_bound: false,
         }
     }
 }
@@ -106,6 +110,9 @@ impl Config {
         }
         if self.sqpoll_idle.is_some_and(|idle| idle.is_zero() || idle.as_millis() > 86_400_000) {
             return refuse("sqpoll_idle_ms must be above 0 and at most a day");
+        }
+        if self.thread_bound && !self.single_thread {
+            return refuse("thread_bound goes with single_thread");
         }
         Ok(())
     }

@@ -94,6 +94,7 @@ impl<B: Backend> Engine<B> {
             // With several rings the poller may sleep in epoll, where the kernel's cooperation would
             // look like an interruption.
             one_thread: config.single_thread && count == 1,
+            thread_bound: config.thread_bound,
             // An operation, the wake-up and a cancellation: one more than the kernel's two for depth 1.
             cq_entries: (config.queue_depth == 1).then_some(4),
         };
@@ -105,7 +106,7 @@ impl<B: Backend> Engine<B> {
         let engine = Self {
             id: 0,
             selector: Selector::new(config.ring_select, rings.len()),
-            door: Door::new(config.single_thread).map_err(Error::os("mapping a page"))?,
+            door: Door::new(config).map_err(Error::os("mapping a page"))?,
             // SAFETY: with `single_thread`, `Door` lets a single thread into the engine.
             gate: unsafe { Gate::new(Poller::new(tuner, rings.len()), config.single_thread) },
             attention: Attention::default(),

@@ -13,6 +13,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::mapping::Mapping;
 
@@ -81,7 +82,7 @@ impl<T> DerefMut for Guard<'_, T> {
 /// that thread alone.
 ///
 /// The first thread that submits, registers or processes completions becomes the owner of an engine made for
-/// one; every other thread gets an error. That is what makes leaving out the locks sound, at the
+/// one, or the thread that creates it (`thread_bound`); every other thread gets an error. That is what makes leaving out the locks sound, at the
 /// price of one compare.
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -95,8 +96,12 @@ const NOBODY: usize = 0;
 const ANYBODY: usize = 1;
 
 impl Door {
-    pub(crate) fn new(one_thread: bool) -> std::io::Result<Self> {
-        let owner = AtomicUsize::new(if one_thread { NOBODY } else { ANYBODY });
+    pub(crate) fn new(config: &Config) -> std::io::Result<Self> {
+        let owner = AtomicUsize::new(match (config.single_thread, config.thread_bound) {
+            (false, _) => ANYBODY,
+            (true, false) => NOBODY,
+            (true, true) => thread_token(),
+        });
         Ok(Self { owner, home: Home::new()? })
     }
 
@@ -204,9 +209,21 @@ fn name_thread(token: &Cell<usize>) -> usize {
 mod tests {
     use super::*;
 
+    fn of_one_thread() -> Config {
+        Config { single_thread: true, ..Config::default() }
+    }
+
+    #[test]
+    fn the_owner_may_be_who_creates_it() {
+        let door = Door::new(&Config { thread_bound: true, ..of_one_thread() }).unwrap();
+        let first = std::thread::scope(|s| s.spawn(|| door.check().is_err()).join());
+        assert!(first.expect("the thread does not panic"));
+        assert!(door.check().is_ok());
+    }
+
     #[test]
     fn the_first_thread_becomes_the_owner_and_others_are_refused() {
-        let door = Door::new(true).unwrap();
+        let door = Door::new(&of_one_thread()).unwrap();
         assert!(door.check().is_ok());
         assert!(door.check().is_ok());
         let other = std::thread::scope(|s| s.spawn(|| door.check().is_err()).join());
@@ -216,7 +233,7 @@ mod tests {
     /// A thread gets the stack, and with it the thread-locals, of one that ended.
     #[test]
     fn when_the_owner_has_ended_no_later_thread_is_taken_for_it() {
-        let door = Door::new(true).unwrap();
+        let door = Door::new(&of_one_thread()).unwrap();
         std::thread::scope(|s| s.spawn(|| door.check().unwrap()).join()).unwrap();
         for later in 0..20 {
             let is_let_in = std::thread::scope(|s| s.spawn(|| door.check().is_ok()).join());
@@ -226,7 +243,7 @@ mod tests {
 
     #[test]
     fn who_only_asks_does_not_become_the_owner() {
-        let door = Door::new(true).unwrap();
+        let door = Door::new(&of_one_thread()).unwrap();
         assert!(!door.is_let_in() && !door.check_any_thread().unwrap());
         std::thread::scope(|s| s.spawn(|| door.check().unwrap()).join()).unwrap();
         assert!(door.check().is_err());
@@ -234,7 +251,7 @@ mod tests {
 
     #[test]
     fn an_ordinary_engine_lets_every_thread_in() {
-        let door = Door::new(false).unwrap();
+        let door = Door::new(&Config::default()).unwrap();
         assert!(door.check().is_ok());
         let other = std::thread::scope(|s| s.spawn(|| door.check().is_ok()).join());
         assert!(other.expect("the thread does not panic"));

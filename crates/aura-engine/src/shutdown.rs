@@ -50,8 +50,24 @@ impl<B: Backend> Engine<B> {
     /// If the engine is single-threaded, its owner has used it for the last time, and that happened before
     /// this call.
     pub unsafe fn shutdown_for_owner(&self) {
-        self.door.adopt();
+        self.adopt();
         self.shutdown();
+    }
+
+    /// Makes this thread the owner, as far as it can be: into a ring that is bound to another thread the kernel lets
+    /// nobody else, even when that thread has ended. Then only what has completed already is delivered.
+    fn adopt(&self) {
+        let is_owner = self.door.is_let_in();
+        self.door.adopt();
+        let is_shut_out = !is_owner && self.rings.iter().any(|ring| ring.backend.is_thread_bound());
+        if is_shut_out && self.door.is_home() && self.outstanding() > 0 {
+            say!(
+                Error,
+                "an engine bound to another thread is ended by this one, which cannot reach what is \
+                 in flight; let the thread that created it drop it"
+            );
+            self.latch_fatal(&std::io::Error::from_raw_os_error(libc::EEXIST));
+        }
     }
 
     /// Steps 2 and 3, once. Returns how many operations are left.
@@ -119,7 +135,7 @@ impl<B: Backend> Engine<B> {
 
 impl<B: Backend> Drop for Engine<B> {
     fn drop(&mut self) {
-        self.door.adopt();
+        self.adopt();
         self.close();
         if !self.door.is_home() {
             // The operations are the parent's, and this process has copies of what they own.

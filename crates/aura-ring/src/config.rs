@@ -29,11 +29,23 @@ pub struct RingConfig {
     /// (`IORING_SETUP_COOP_TASKRUN`) instead of interrupting it. With several threads that would
     /// hold back the completions of a thread which submits and then computes.
     pub one_thread: bool,
+    /// That thread is the one which creates the ring; others neither submit nor wait, nor register anything.
+    ///
+    /// The kernel then does the tail of operations when that thread enters it for completions, and never
+    /// interrupts it (`IORING_SETUP_SINGLE_ISSUER` and `IORING_SETUP_DEFER_TASKRUN`, Linux 6.1). Another thread
+    /// that enters gets `EEXIST`. Without effect unless [`one_thread`](Self::one_thread), or with submission polling.
+    pub thread_bound: bool,
 }
 
 impl Default for RingConfig {
     fn default() -> Self {
-        Self { entries: 128, cq_entries: None, sqpoll_idle: None, one_thread: false }
+        Self {
+            entries: 128,
+            cq_entries: None,
+            sqpoll_idle: None,
+            one_thread: false,
+            thread_bound: false,
+        }
     }
 }
 
@@ -51,6 +63,8 @@ pub struct Features {
     pub sqpoll_refused: Option<i32>,
     /// The kernel cooperates with the one thread instead of interrupting it.
     pub coop_taskrun: bool,
+    /// The kernel leaves the tail of operations to the thread that made the ring.
+    pub defer_taskrun: bool,
     /// A wait can have a timeout without a timer operation (Linux 5.11).
     pub timed_wait: bool,
     /// The kernel keeps completions that did not fit the queue (Linux 5.5).

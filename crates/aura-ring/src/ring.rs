@@ -206,7 +206,10 @@ impl Ring {
         if self.features.sqpoll || self.queues.sq_flags() & SQ_CQ_OVERFLOW != 0 {
             return self.uring.submit().map(|taken| taken as u32);
         }
-        self.enter(0, IoringEnterFlags::empty())
+        // What the kernel has put off until its thread comes, it does only if asked for completions.
+        let deferred = self.features.defer_taskrun;
+        let flags = if deferred { IoringEnterFlags::GETEVENTS } else { IoringEnterFlags::empty() };
+        self.enter(0, flags)
     }
 
     /// Enters the kernel with all that is queued. Without submission polling.
@@ -330,6 +333,7 @@ fn set_up(config: &RingConfig) -> io::Result<(IoUring, Features)> {
         sqpoll: config.sqpoll_idle.is_some(),
         // A kernel thread submits, so there is nobody to cooperate with.
         coop_taskrun: config.one_thread && config.sqpoll_idle.is_none(),
+        defer_taskrun: config.one_thread && config.thread_bound && config.sqpoll_idle.is_none(),
         ..Features::default()
     };
     let mut submit_all = true;
@@ -346,11 +350,16 @@ fn set_up(config: &RingConfig) -> io::Result<(IoUring, Features)> {
             let idle_ms = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX).max(1);
             builder.setup_sqpoll(idle_ms);
         }
-        if features.coop_taskrun {
+        if features.defer_taskrun {
+            builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
+        } else if features.coop_taskrun {
             builder.setup_coop_taskrun().setup_taskrun_flag();
         }
         let error = match builder.build(config.entries) {
-            Ok(uring) => return Ok((uring, features)),
+            Ok(uring) => {
+                features.coop_taskrun &= !features.defer_taskrun;
+                return Ok((uring, features));
+            }
             Err(error) => error,
         };
         let errno = error.raw_os_error();
@@ -358,6 +367,8 @@ fn set_up(config: &RingConfig) -> io::Result<(IoUring, Features)> {
             features.sqpoll_refused = errno;
             features.sqpoll = false;
             features.coop_taskrun = config.one_thread;
+        } else if features.defer_taskrun && errno == Some(libc::EINVAL) {
+            features.defer_taskrun = false; // Before Linux 6.1.
         } else if features.coop_taskrun && errno == Some(libc::EINVAL) {
             features.coop_taskrun = false; // Before Linux 5.19.
         } else if submit_all && errno == Some(libc::EINVAL) {

@@ -2,6 +2,7 @@
 //! own interface offers.
 
 mod batch;
+mod bound;
 mod departures;
 mod ending;
 mod explained;

@@ -81,11 +81,14 @@ fn a_submission_polling_wait_times_out_and_gets_ready() {
     assert_eq!(reap_exactly(&ring, 1)[0].result, 2);
 }
 
-fn one_thread_ring() -> Ring {
-    let config = RingConfig { entries: 32, one_thread: true, ..RingConfig::default() };
+fn one_thread_ring(thread_bound: bool) -> Ring {
+    let config =
+        RingConfig { entries: 32, one_thread: true, thread_bound, ..RingConfig::default() };
     let ring = Ring::new(&config).unwrap();
-    if !ring.features().coop_taskrun {
+    if !ring.features().coop_taskrun && !ring.features().defer_taskrun {
         skip("cooperative task work", &"this kernel is older than 5.19");
+    } else if ring.features().defer_taskrun != thread_bound {
+        skip("deferred task work", &"this kernel is older than 6.1");
     }
     ring
 }
@@ -110,9 +113,9 @@ struct Pages([u8; 16 * 4096]);
 #[test]
 fn one_thread_completes_direct_and_async_reads_without_waiting() {
     let Some((_named, file)) = direct_file() else { return };
-    let ring = one_thread_ring();
     let mut pages = Box::new(Pages([0; 16 * 4096]));
-    for forced in [false, true] {
+    for (thread_bound, forced) in [(false, false), (false, true), (true, false), (true, true)] {
+        let ring = one_thread_ring(thread_bound);
         pages.0.fill(0);
         for (index, page) in pages.0.chunks_exact_mut(4096).enumerate() {
             let offset = index as u64 * 4096;
@@ -137,7 +140,7 @@ fn one_thread_says_when_it_needs_to_enter() {
     if thread::available_parallelism().is_ok_and(|cpus| cpus.get() == 1) {
         return skip("needs_enter", &"one CPU: every switch to a worker enters the kernel anyway");
     }
-    let ring = one_thread_ring();
+    let ring = one_thread_ring(false);
     if !ring.features().coop_taskrun {
         return;
     }
@@ -162,4 +165,17 @@ fn one_thread_says_when_it_needs_to_enter() {
             }
         });
     }
+}
+
+#[test]
+fn a_bound_ring_lets_no_other_thread_enter() {
+    let ring = one_thread_ring(true);
+    if !ring.features().defer_taskrun {
+        return;
+    }
+    let elsewhere = thread::scope(|scope| scope.spawn(|| ring.submit()).join().unwrap());
+    assert_eq!(elsewhere.unwrap_err().raw_os_error(), Some(libc::EEXIST));
+    push(&ring, Sqe::nop());
+    ring.submit().unwrap();
+    assert_eq!(reap_exactly(&ring, 1)[0].result, 0);
 }

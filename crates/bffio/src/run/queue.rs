@@ -50,7 +50,8 @@ unsafe impl Send for Mailbox {}
 impl Queue {
     /// An engine with these options, and slots with buffers of so many bytes.
     pub(super) fn new(options: Options, buffer_bytes: usize) -> aura::Result<Self> {
-        let engine = Engine::with_options(&options.single_thread(true).ring_count(1))?;
+        let options = options.single_thread(true).thread_bound(true).ring_count(1);
+        let engine = Engine::with_options(&options)?;
         let completions = Box::new(Completions(UnsafeCell::new(Vec::with_capacity(64))));
         Ok(Self { engine, buffers: Vec::new(), slots: 0, buffer_bytes, in_flight: 0, completions })
     }
