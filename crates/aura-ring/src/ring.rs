@@ -206,9 +206,10 @@ impl Ring {
         if self.features.sqpoll || self.queues.sq_flags() & SQ_CQ_OVERFLOW != 0 {
             return self.uring.submit().map(|taken| taken as u32);
         }
-        // What the kernel has put off until its thread comes, it does only if asked for completions.
-        let deferred = self.features.defer_taskrun;
-        let flags = if deferred { IoringEnterFlags::GETEVENTS } else { IoringEnterFlags::empty() };
+        // What the kernel has put off until its thread comes, it does only if asked for completions. Asked with every
+        // submission it hands completions out in ones and twos: direct writes at depth 32 lost a quarter of their IOPS.
+        let asks = self.features.defer_taskrun && self.queued() == 0;
+        let flags = if asks { IoringEnterFlags::GETEVENTS } else { IoringEnterFlags::empty() };
         self.enter(0, flags)
     }
 
