@@ -16,7 +16,7 @@ pub use baselines::{Gradient2, Law, Limiter, Original, Vegas};
 pub use device::{Device, Operation};
 pub use devices::{
     CachedDisk, Elevator, HostedDisk, NeighbourOn, Preempted, Scheduled, Service, SharedQueue,
-    Sized, Sped, Stalling, Station, StripedDies, TokenBucket, VirtioDisk,
+    Sized, Sped, Stalling, Station, StripedDies, Throttled, TokenBucket, VirtioDisk,
 };
 pub use load::Load;
 pub use oracle::Oracle;

@@ -3,7 +3,7 @@
 use super::{Best, MakeDevice, Scenario, Span, Target, span};
 use crate::devices::{
     CachedDisk, Elevator, HostedDisk, NeighbourOn, Preempted, Scheduled, Service, SharedQueue,
-    Sized, Stalling, StripedDies, TokenBucket, VirtioDisk,
+    Sized, Stalling, StripedDies, Throttled, TokenBucket, VirtioDisk,
 };
 use crate::load::Load;
 use crate::rng::Rng;
@@ -19,6 +19,7 @@ const SLOW_FLASH: Service = Service::Flash(160_000.0);
 pub fn all() -> Vec<Scenario> {
     let mut all = steady();
     all.extend(changing());
+    all.push(block_throttle());
     all.extend(targets());
     all.extend(faults());
     all.extend(crowds());
@@ -176,6 +177,27 @@ fn changing() -> Vec<Scenario> {
             ..plain("8-sizes", "4 KiB and 256 KiB by turns of 2 s", 8, sized)
         },
     ]
+}
+
+/// A loop device under a block-I/O throttle that changes.
+fn block_throttle() -> Scenario {
+    fn of(schedule: &[(u64, u32)]) -> Box<dyn crate::device::Device> {
+        Box::new(Throttled::new(VirtioDisk::default(), 128, schedule))
+    }
+    let (fast, slow): (MakeDevice, MakeDevice) = (|| of(&[(0, 20_000)]), || of(&[(0, 5_000)]));
+    // A multiple of the bursts' distance, or throughput would seem to swing.
+    let patient = |from_ms: u64, device: MakeDevice| Span {
+        over_ns: 200 * MS,
+        best: Best::Sweep { device, bytes: 4096, each_ns: 2 * SEC },
+        ..span(from_ms, from_ms + 1_000, from_ms + 4_000, device)
+    };
+    let about = "20 000, 5 000, 20 000/s in ten bursts a second, at most 128 at a time";
+    Scenario {
+        spans: vec![patient(0, fast), patient(4_000, slow), patient(8_000, fast)],
+        ..plain("11-block-throttle", about, 12, || {
+            of(&[(0, 20_000), (4 * SEC, 5_000), (8 * SEC, 20_000)])
+        })
+    }
 }
 
 fn sized() -> Box<dyn crate::device::Device> {
