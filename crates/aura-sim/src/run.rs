@@ -204,8 +204,7 @@ impl<'a> Engine<'a> {
 
     fn complete(&mut self, now_ns: u64, slot: u32) {
         self.account(now_ns);
-        let since_ns = self.window.completed_ns.max(self.window.begin_ns);
-        self.window.silences.note(now_ns - since_ns);
+        self.note_silence(now_ns);
         self.window.completed_ns = now_ns;
         self.in_flight -= 1;
         self.free.push(slot);
@@ -221,6 +220,12 @@ impl<'a> Engine<'a> {
             self.window.over_target += u64::from(latency_ns > target_ns);
         }
         self.trace.complete(now_ns, latency_ns, slot.bytes);
+    }
+
+    /// Takes down how long nothing has completed.
+    fn note_silence(&mut self, now_ns: u64) {
+        let since_ns = self.window.completed_ns.max(self.window.begin_ns);
+        self.window.silences.note(now_ns - since_ns);
     }
 
     fn fill(&mut self, now_ns: u64, device: &mut dyn Device, rng: &mut Rng) {
@@ -272,6 +277,9 @@ impl<'a> Engine<'a> {
             return;
         }
         self.account(now_ns);
+        if self.in_flight > 0 {
+            self.note_silence(now_ns);
+        }
         let window = Window {
             now_ns: stamp_ns.max(0) as u64,
             duration_ns: duration_ns as u64,
