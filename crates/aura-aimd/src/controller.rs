@@ -168,8 +168,9 @@ impl Controller {
         let limit = u64::from(self.limit);
         let max_duration_ns = config.window_max_ns;
         if self.warming {
-            // One full round of the new epoch's own operations.
-            return WindowGoal { min_samples: limit, min_duration_ns: 0, max_duration_ns };
+            // One full round of the new epoch's own operations, and not a part of a burst.
+            let min_duration_ns = self.sanity.bursts.whole(0).min(max_duration_ns);
+            return WindowGoal { min_samples: limit, min_duration_ns, max_duration_ns };
         }
         let rounds = u64::from(config.window_rounds) * limit;
         let samples = rounds.max(config.window_min_samples);
@@ -197,7 +198,7 @@ impl Controller {
             Mode::Watch => max_duration_ns.min(WATCH_NS_MAX.max(config.window_min_ns)),
             _ => max_duration_ns,
         };
-        let min_duration_ns = min_duration_ns.min(max_duration_ns);
+        let min_duration_ns = self.sanity.bursts.whole(min_duration_ns).min(max_duration_ns);
         WindowGoal { min_samples, min_duration_ns, max_duration_ns }
     }
 

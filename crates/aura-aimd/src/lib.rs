@@ -31,6 +31,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod bursts;
 mod config;
 mod controller;
 mod decision;

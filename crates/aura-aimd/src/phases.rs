@@ -24,7 +24,12 @@ impl Controller {
     /// Digests one window.
     pub(crate) fn digest(&mut self, window: &Window) {
         let longest_ns = self.goal().max_duration_ns;
-        if !self.sanity.accepts(window, self.limit, longest_ns) || self.went_idle(window) {
+        let was_in_bursts = self.sanity.bursts.are_the_rule;
+        let accepted = self.sanity.accepts(window, self.limit, longest_ns);
+        if self.sanity.bursts.are_the_rule != was_in_bursts {
+            self.measure_anew();
+        }
+        if !accepted || self.went_idle(window) {
             return;
         }
         self.search_operations = self.search_operations.saturating_add(window.operations);
@@ -57,6 +62,14 @@ impl Controller {
             // Whether a deeper queue outlasts pauses is what a wide trial is about.
             Mode::Trial(trial) if trial.is_wide => self.trial(told, trial),
             Mode::Trial(trial) => self.trial(window, trial),
+        }
+    }
+
+    /// Throughput means another thing than before: that of bursts, or that of whole ones with what lies between.
+    fn measure_anew(&mut self) {
+        if matches!(self.mode, Mode::Search { .. }) {
+            // Below first: there a burst loses least that was too much at once.
+            self.begin_search(Some(self.limit / 2));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which windows may be believed: pauses of the poller, steps of the clock and stalls of the device
 //! are gaps, not news.
 
+use crate::bursts::Bursts;
 use crate::window::Window;
 
 /// Windows in a row that may be thrown away; a service that always looks like this is just like
@@ -17,10 +18,7 @@ pub(crate) struct Sanity {
     rejected: u32,
     /// Windows in a row that were not believed because of a pause.
     paused: u32,
-    /// Share of recent time that was pauses.
-    pauses: f64,
-    /// The service works in bursts.
-    bursts: bool,
+    pub(crate) bursts: Bursts,
     /// Share of the last seconds that was pauses, and until when it is worth an eye on it.
     pauses_lately: f64,
     pauses_until_ns: u64,
@@ -39,11 +37,6 @@ const PAUSES_OFTEN: f64 = 0.02;
 /// For so long: a queue that is deep enough hides them.
 const PAUSES_REMEMBERED_NS: u64 = 20_000_000_000;
 const LATELY_NS: f64 = 1e9;
-/// A service that pauses for more of the time than this is one that works in bursts. What it does
-/// meanwhile for a deep queue is throughput, and no accident.
-const PAUSES_MAX: f64 = 0.18;
-/// And once it does, for less than this it no longer does.
-const PAUSES_MIN: f64 = 0.09;
 /// Windows have to be so many times as long to hold several bursts.
 const BURSTS: u64 = 5;
 
@@ -54,8 +47,7 @@ impl Sanity {
             last_ns: None,
             rejected: 0,
             paused: 0,
-            pauses: 0.0,
-            bursts: false,
+            bursts: Bursts::new(),
             pauses_lately: 0.0,
             pauses_until_ns: 0,
             pause_ns: 0.0,
@@ -78,7 +70,12 @@ impl Sanity {
             || window.duration_ns > longest_ns.saturating_mul(4)
             || is_nonsense(window);
         let paused = window.gap_ns > window.duration_ns / 20;
-        if absurd || stepped || paused || is_stall(window, limit) {
+        let is_gap = absurd || stepped || paused;
+        if !is_gap {
+            self.bursts.note(window);
+        }
+        // Of a service that works in bursts every window looks stalled.
+        if is_gap || (!self.bursts.are_the_rule && is_stall(window, limit)) {
             self.rejected += 1;
             let give_in = !absurd && self.rejected > PATIENCE;
             if give_in {
@@ -94,7 +91,7 @@ impl Sanity {
 impl Sanity {
     /// How many times as long as usual a window has to be to say something.
     pub(crate) fn stretch(&self) -> u64 {
-        if self.bursts { BURSTS } else { 1 }
+        if self.bursts.are_the_rule { BURSTS } else { 1 }
     }
 
     /// Whether the service pauses time and again.
@@ -111,8 +108,6 @@ impl Sanity {
         let pauses = || window.silences.longer_than(least_ns);
         let paused_ns = pauses().fold(0, u64::saturating_add).min(window.duration_ns);
         let share = paused_ns as f64 / window.duration_ns.max(1) as f64;
-        self.pauses += (share - self.pauses) / 16.0;
-        self.bursts = self.pauses > if self.bursts { PAUSES_MIN } else { PAUSES_MAX };
         let weight = window.duration_ns as f64 / (window.duration_ns as f64 + LATELY_NS);
         self.pauses_lately += (share - self.pauses_lately) * weight;
         if self.pauses_lately > PAUSES_OFTEN {
@@ -127,7 +122,7 @@ impl Sanity {
         let waiting = (u64::from(limit) + u64::from(limit) / 4) * pauses().count() as u64;
         let over_target = window.latency.over_target.saturating_sub(waiting);
         // What a service that works in bursts does is throughput on average; that it pauses is no news.
-        let taken_ns = if self.bursts { 0 } else { paused_ns };
+        let taken_ns = if self.bursts.are_the_rule { 0 } else { paused_ns };
         Window {
             duration_ns: (window.duration_ns - taken_ns).max(1),
             latency: crate::window::Latency { over_target, ..window.latency },
@@ -222,8 +217,12 @@ mod tests {
         let mut short = Window { silences: Silences::default(), ..paused };
         short.silences.note(200_000);
         assert_eq!(sanity.without_pause(&short, 32), short);
-        let mut shortened = || sanity.without_pause(&paused, 32).duration_ns < paused.duration_ns;
-        assert!((0..64).filter(|_| shortened()).count() < 32);
+        let mut shortened = |k: u64| {
+            paused.now_ns = k * paused.duration_ns;
+            sanity.accepts(&paused, 32, LONGEST_NS);
+            sanity.without_pause(&paused, 32).duration_ns < paused.duration_ns
+        };
+        assert!((0..64).filter(|&k| shortened(k)).count() < 32);
         let late = sanity.without_pause(&paused, 32).latency.over_target;
         assert_eq!(late, 5, "what a pause makes late never is the queue's doing");
     }
@@ -239,5 +238,22 @@ mod tests {
             sanity.accepts(&stalled, 32, LONGEST_NS)
         });
         assert_eq!(accepted.filter(|&a| a).count(), 2);
+    }
+
+    #[test]
+    fn bursts_are_no_stalls_once_they_are_the_rule() {
+        let mut sanity = Sanity::new();
+        let mut burst = window(0);
+        (burst.duration_ns, burst.operations) = (100_000_000, 2_000);
+        burst.latency.samples = 2_000;
+        (burst.latency.max_ns, burst.latency.p99_ns) = (90_000_000, 85_000_000);
+        burst.silences.note(80_000_000);
+        assert!(is_stall(&burst, 32));
+        let mut is_accepted = |k: u64| {
+            burst.now_ns = k * burst.duration_ns;
+            sanity.accepts(&burst, 32, LONGEST_NS)
+        };
+        assert!((0..3).filter(|&k| is_accepted(k)).count() <= 1);
+        assert!((3..16).all(is_accepted));
     }
 }

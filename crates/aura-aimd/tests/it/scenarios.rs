@@ -213,6 +213,25 @@ fn scenario_11_hard_throttle() {
     assert!(figures.high("highest") <= 40.0);
 }
 
+/// What the throttle allows is got at any limit up to the places behind it, and a search goes beyond for a
+/// moment at most. The figures are those of the worst of three stretches.
+#[test]
+fn scenario_11_block_throttle() {
+    let mut figures = Figures::new("11 block throttle");
+    let prepared = catalogue::find("11-block-throttle").expect("in the catalogue").prepare();
+    figures.each_seed(|seed, figures| {
+        let score = prepared.play(Contender::Controller, seed);
+        figures.add("eta", score.eta.unwrap_or(0.0));
+        figures.add("t95 s", score.t95_s);
+        figures.add("p99/knee", score.p99_of_knee.unwrap_or(f64::INFINITY));
+        figures.add("limit", score.limit);
+    });
+    figures.print();
+    assert!(figures.low("eta") >= 0.95);
+    assert!(figures.high("t95 s") <= 1.0);
+    assert!(figures.high("limit") <= 16.0);
+}
+
 #[test]
 fn scenario_03_elevator() {
     let mut figures = Figures::new("3 elevator");
