@@ -6,6 +6,11 @@ use crate::window::Window;
 /// More levels than a search from 1 to 2^24 with bisection ever needs.
 const CAPACITY: usize = 40;
 
+/// A level with less than this share of another's throughput,
+const WASTE_RATE: f64 = 0.75;
+/// measured for longer than this in seconds, has cost enough.
+const WASTE_S: f64 = 0.09;
+
 /// One limit and what was seen at it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Level {
@@ -125,6 +130,12 @@ impl Levels {
         sqrt(self.dispersion / level.operations.max(1.0))
     }
 
+    /// Whether a level costs too much to be looked at again: so much slower than another one, for so long.
+    pub(crate) fn is_waste(&self, level: &Level) -> bool {
+        let worth = |other: &Level| other.rate() * WASTE_RATE > level.rate();
+        level.seconds > WASTE_S && self.usable().iter().any(worth)
+    }
+
     /// The throughput of the fastest usable levels: the pool of all that noise cannot tell from the
     /// fastest, so that one lucky window does not set the bar.
     pub(crate) fn best_rate(&self) -> f64 {
@@ -174,6 +185,19 @@ mod tests {
             levels.record(limit, &window(operations), false);
         }
         assert_eq!(levels.best_rate(), 10_000.0);
+    }
+
+    #[test]
+    fn a_slow_level_is_waste_once_it_has_taken_long() {
+        let mut levels = Levels::new();
+        let mut is_waste = |limit, operations, duration_ns| {
+            levels.record(limit, &Window { operations, duration_ns, ..Window::default() }, false);
+            levels.at(limit).is_some_and(|level| levels.is_waste(level))
+        };
+        assert!(!is_waste(128, 2_000, 100_000_000));
+        assert!(!is_waste(192, 1_800, 100_000_000));
+        assert!(!is_waste(224, 550, 50_000_000));
+        assert!(is_waste(256, 1_100, 100_000_000));
     }
 
     #[test]

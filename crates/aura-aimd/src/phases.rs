@@ -3,6 +3,7 @@
 
 use crate::controller::{Controller, Mode};
 use crate::decision::{Phase, Reason};
+use crate::levels::Level;
 use crate::search::{Plan, Rules, plan, severity};
 use crate::stats::is_late;
 use crate::window::Window;
@@ -212,8 +213,10 @@ impl Controller {
             self.remember_bad(self.config.bad_level_memory_ns / 5);
         }
         self.levels.record(self.limit, window, late);
-        // Two halves of a measurement tell how noisy it is, at no cost.
-        if late || self.levels.at(self.limit).is_none_or(|level| level.windows.is_multiple_of(2)) {
+        // Two halves of a measurement tell how noisy it is, at no cost; unless the first tells enough.
+        let tells_enough =
+            |level: &Level| level.windows.is_multiple_of(2) || self.levels.is_waste(level);
+        if late || self.levels.at(self.limit).is_none_or(tells_enough) {
             self.follow_plan();
         } else {
             self.mode = Mode::Search { narrowing };

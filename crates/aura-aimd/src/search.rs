@@ -47,7 +47,7 @@ pub(crate) fn plan(levels: &Levels, rules: &Rules) -> Plan {
     }
     // Fewer completions with more in flight: the device was slow for a moment, or is faster again.
     let outdone = usable.iter().any(|l| l.rate() * 0.9 > top.rate());
-    if outdone && top.windows < 4 && !rules.hurry {
+    if outdone && top.windows < 4 && !rules.hurry && !levels.is_waste(top) {
         return Plan::Grow(top.limit);
     }
     match climb(levels, rules) {
@@ -297,12 +297,22 @@ mod tests {
     fn a_level_measured_at_a_bad_moment_is_measured_again() {
         let mut levels = Levels::new();
         let window =
-            |operations| Window { duration_ns: 1_000_000_000, operations, ..Window::default() };
-        levels.record(32, &window(10_000), false);
-        levels.record(4, &window(40_000), false);
+            |operations| Window { duration_ns: 10_000_000, operations, ..Window::default() };
+        levels.record(32, &window(100), false);
+        levels.record(4, &window(400), false);
         assert_eq!(plan(&levels, &RULES), Plan::Grow(32));
-        levels.record(32, &window(320_000), false);
+        levels.record(32, &window(3_200), false);
         assert_eq!(levels.at(32).map(|l| l.rate()), Some(320_000.0));
+    }
+
+    #[test]
+    fn a_level_that_costs_much_is_left_at_once() {
+        let mut levels = Levels::new();
+        for (limit, operations) in [(64, 2_000), (128, 2_000), (256, 1_100)] {
+            let window = Window { duration_ns: 100_000_000, operations, ..Window::default() };
+            levels.record(limit, &window, false);
+        }
+        assert_eq!(plan(&levels, &RULES), Plan::Narrow(32));
     }
 
     #[test]
