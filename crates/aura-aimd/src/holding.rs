@@ -16,6 +16,9 @@ const GUARD_ALARMS: u32 = 3;
 const CHANGE_IN_TRIAL: f64 = 0.08;
 /// Where pauses blur all figures, throughput that changed by less than this is no reason to search.
 const WORTH_A_SEARCH: f64 = 0.2;
+/// Many times the throughput at a limit that was right for a target: it is another service, and one step of the limit
+/// after the other would take seconds.
+const MUCH_FASTER: f64 = 3.0;
 /// In a wide trial, whose windows contain pauses and may be at another limit, it takes more.
 const CHANGE_IN_WIDE_TRIAL: f64 = 0.5;
 /// Searches and trials may go so far whatever pauses are like.
@@ -51,6 +54,11 @@ impl Controller {
         let rate = window.operations_per_second();
         let change =
             is_measured.then(|| self.monitor.observe(window.operations as f64, rate)).flatten();
+        let much_faster = change == Some(Change::Rise) && rate > MUCH_FASTER * usual;
+        if let Some(change) = change.filter(|_| much_faster && self.bounded_by_target) {
+            self.keeper.forgive();
+            return self.follow_change(change, window, rate / usual);
+        }
         if let Some(target_ns) = self.config.target_p99_ns {
             if self.obey_target(window, target_ns) {
                 return;

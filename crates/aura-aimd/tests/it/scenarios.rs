@@ -294,6 +294,29 @@ fn scenario_07_neighbour() {
     assert!(figures.high("in s") <= 0.5 && figures.high("out s") <= 0.5);
 }
 
+/// A neighbour beside whom no limit keeps the target: when it leaves, the target's limit is back at once.
+#[test]
+fn scenario_07_neighbour_and_target() {
+    let mut figures = Figures::new("7 neighbour, target");
+    let oracle =
+        Oracle::sweep(256, &seconds(1.0, 99), true, &|| Box::new(SharedQueue::new(32, FLASH)));
+    let (_, best) = oracle.best_meeting(MS).expect("feasible");
+    figures.each_seed(|seed, figures| {
+        let inner = SharedQueue::new(32, FLASH);
+        let mut device = NeighbourOn::new(inner, 512, 2 * SEC, 5 * SEC);
+        let config = Config { target_p99_ns: Some(MS), ..Config::default() };
+        let setup = seconds(8.0, seed);
+        let (_, trace) = control(config, &mut device, &mut Load::closed(1024), &setup);
+        figures.add("limit in", f64::from(trace.limit_at(4_900 * MS)));
+        figures.add("out s", trace.t95_ns(5 * SEC, 100 * MS, best) as f64 / 1e9);
+        figures.add("eta out", trace.rate(6 * SEC, 8 * SEC) / best);
+    });
+    figures.print();
+    assert!(figures.high("limit in") <= 8.0);
+    assert!(figures.high("out s") <= 0.5);
+    assert!(figures.low("eta out") >= 0.95);
+}
+
 #[test]
 fn scenario_08_sizes() {
     let mut figures = Figures::new("8 sizes");
