@@ -12,8 +12,8 @@ const SLICE_NS: u64 = 100 * MS;
 /// in ten bursts, each as fast as the device can, and nothing in between.
 ///
 /// The device has so many places. An operation that finds all taken has used up its permission in vain: it needs
-/// another one before it waits for a place. So with more in flight than there are places nearly half of the
-/// throughput is lost.
+/// another one before it waits for a place. That is an explanation and not an observation, but it gives what was
+/// measured: with more in flight than there are places a third to nearly half of the throughput is lost.
 #[derive(Debug)]
 pub struct Throttled<D> {
     inner: D,
