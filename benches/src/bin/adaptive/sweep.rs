@@ -69,14 +69,29 @@ impl Sweep {
         time: Duration,
     ) -> Result<Option<Mark>, Error> {
         let Some(best) = self.marks().best(target) else { return Ok(None) };
-        let Some(depth) = self.depths.iter_mut().find(|depth| depth.depth == best.depth) else {
-            return Ok(None);
-        };
-        for _ in 0..rounds {
-            let recording = depth.load.turn(self.work, WARM_UP + time)?;
-            depth.take(&recording);
+        self.measure_again(best.depth, rounds, time)?;
+        Ok(self.mark_of(best.depth, rounds))
+    }
+
+    /// More turns of one depth.
+    pub(crate) fn measure_again(
+        &mut self,
+        depth: usize,
+        rounds: usize,
+        time: Duration,
+    ) -> Result<(), Error> {
+        for one in self.depths.iter_mut().filter(|one| one.depth == depth) {
+            for _ in 0..rounds {
+                let recording = one.load.turn(self.work, WARM_UP + time)?;
+                one.take(&recording);
+            }
         }
-        Ok(Some(depth.mark(rounds)))
+        Ok(())
+    }
+
+    /// Of so many turns of one depth, the last ones.
+    pub(crate) fn mark_of(&self, depth: usize, turns: usize) -> Option<Mark> {
+        self.depths.iter().find(|one| one.depth == depth).map(|one| one.mark(turns))
     }
 
     /// Compares what was kept for the end; how many operations were checked.
