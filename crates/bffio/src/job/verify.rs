@@ -30,4 +30,6 @@ pub enum VerifyMethod {
     Md5,
     /// Nothing but the header itself: offset, length, time, sequence.
     Meta,
+    /// No header: everything is `verify_pattern=`.
+    Pattern,
 }

@@ -3,7 +3,9 @@
 use super::draft::Draft;
 use super::expression::Problem;
 use super::value::Value;
-use crate::job::{Amount, BlockSizes, Direction, Job, PerDirection, Search, Sequence};
+use crate::job::{
+    Amount, BlockSizes, Direction, Job, PerDirection, Search, Sequence, VerifyMethod,
+};
 
 /// fio's engines that have one I/O in flight, whatever the depth.
 const SYNCHRONOUS_ENGINES: [&str; 7] =
@@ -200,6 +202,9 @@ fn files(job: &mut Job) -> Result<(), Problem> {
         return Err(
             "verify_only needs verify=, the method with which the data was written".to_owned()
         );
+    }
+    if job.verify.method == Some(VerifyMethod::Pattern) && job.verify.pattern.is_empty() {
+        return Err("verify=pattern needs verify_pattern=, such as 0xdeadbeef".to_owned());
     }
     Ok(())
 }

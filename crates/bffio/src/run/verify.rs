@@ -57,6 +57,9 @@ impl Verifier {
     /// Fills a block that is about to be written at `offset`.
     pub(super) fn stamp(&mut self, block: &mut [u8], offset: u64) {
         self.writes += 1;
+        if self.method == VerifyMethod::Pattern {
+            return repeat(&self.pattern, block);
+        }
         let interval_bytes = self.interval_bytes.unwrap_or(block.len()).max(HEADER_BYTES);
         for (index, interval) in block.chunks_mut(interval_bytes).enumerate() {
             if interval.len() < HEADER_BYTES {
@@ -85,6 +88,9 @@ impl Verifier {
     ///
     /// What is wrong with it.
     pub(super) fn check(&self, block: &[u8], offset: u64) -> Result<(), String> {
+        if self.method == VerifyMethod::Pattern {
+            return self.check_pattern(block, offset);
+        }
         let interval_bytes = self.interval_bytes.unwrap_or(block.len()).max(HEADER_BYTES);
         for (index, interval) in block.chunks(interval_bytes).enumerate() {
             if interval.len() >= HEADER_BYTES {
@@ -92,6 +98,14 @@ impl Verifier {
             }
         }
         Ok(())
+    }
+
+    fn check_pattern(&self, block: &[u8], offset: u64) -> Result<(), String> {
+        let wanted = self.pattern.iter().cycle();
+        match block.iter().zip(wanted).position(|(byte, wanted)| byte != wanted) {
+            None => Ok(()),
+            Some(at) => Err(format!("not the pattern at offset {}", offset + at as u64)),
+        }
     }
 
     fn check_interval(&self, interval: &[u8], offset: u64) -> Result<(), String> {
@@ -165,7 +179,7 @@ fn checksum(method: VerifyMethod, payload: &[u8]) -> [u8; 16] {
     match method {
         VerifyMethod::Crc32c => sum[..4].copy_from_slice(&crc32c::crc32c(payload).to_le_bytes()),
         VerifyMethod::Md5 => sum.copy_from_slice(&Md5::digest(payload)),
-        VerifyMethod::Meta => {}
+        VerifyMethod::Meta | VerifyMethod::Pattern => {}
     }
     sum
 }
@@ -175,6 +189,7 @@ fn name(method: VerifyMethod) -> &'static str {
         VerifyMethod::Crc32c => "crc32c",
         VerifyMethod::Md5 => "md5",
         VerifyMethod::Meta => "header",
+        VerifyMethod::Pattern => "pattern",
     }
 }
 
@@ -209,6 +224,18 @@ mod tests {
                 block[byte] ^= 1;
             }
         }
+    }
+
+    #[test]
+    fn a_pattern_is_all_there_is() {
+        let mut verifier = verifier(VerifyMethod::Pattern, None);
+        verifier.pattern = b"abc".to_vec();
+        let mut block = vec![0; 4096];
+        verifier.stamp(&mut block, 8192);
+        assert_eq!((&block[..4], verifier.check(&block, 0)), (&b"abca"[..], Ok(())));
+        block[4000] ^= 1;
+        let error = verifier.check(&block, 8192).expect_err("changed");
+        assert!(error.contains("12192"), "{error}");
     }
 
     #[test]

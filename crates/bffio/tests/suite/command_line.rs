@@ -36,6 +36,7 @@ fn values_that_make_no_sense_are_named() {
     refused(&["--name=a", "--size=1m", "--bsrange=8k-4k"], &["ends before it begins"]);
     refused(&["--name=a", "--size=1m", "--random_distribution=zipf:1"], &["must not be 1"]);
     refused(&["--name=a", "--size=1m", "--verify=sha1"], &["verify=sha1", "crc32c"]);
+    refused(&["--name=a", "--size=1m", "--verify=pattern"], &["verify_pattern="]);
     refused(&["--name=a", "--size=1m", "--direct"], &["a value is missing", "--direct=0|1"]);
     refused(&["--output-format=xml", "--name=a"], &["xml", "json+"]);
 }

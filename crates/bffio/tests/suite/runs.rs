@@ -85,10 +85,11 @@ fn a_failed_write_is_the_error_of_the_job_and_of_the_program() {
 
 #[test]
 fn what_was_damaged_does_not_verify() {
-    for method in ["crc32c", "md5", "meta"] {
+    for method in ["crc32c", "md5", "meta", "pattern"] {
         let folder = tempfile::tempdir().unwrap();
         let verify = format!("--verify={method}");
-        let files = ["--size=64k", "--bs=4k", "--verify_interval=1k", verify.as_str()];
+        let blocks = ["--size=64k", "--bs=4k", "--verify_interval=1k"];
+        let files = [&blocks[..], &["--verify_pattern=0xc0ffee", verify.as_str()]].concat();
         let written = job(folder.path(), &[&files[..], &["--rw=randwrite"]].concat());
         assert_eq!(written["read"]["total_ios"], 16, "every block is read back");
         job(folder.path(), &[&files[..], &["--rw=read"]].concat());

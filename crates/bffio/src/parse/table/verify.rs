@@ -24,7 +24,7 @@ pub(super) const OPTIONS: &[Spec] = &[
     ),
     Spec::new(
         "verify",
-        Form::Choice(&["crc32c", "md5", "meta", "0"]),
+        Form::Choice(&["crc32c", "md5", "meta", "pattern", "0"]),
         "Check what was written",
         |draft, value| {
             draft.job.verify.method = match value.text()? {
@@ -32,14 +32,14 @@ pub(super) const OPTIONS: &[Spec] = &[
                 "crc32c" | "crc32c-intel" => Some(VerifyMethod::Crc32c),
                 "md5" => Some(VerifyMethod::Md5),
                 "meta" => Some(VerifyMethod::Meta),
+                "pattern" => Some(VerifyMethod::Pattern),
                 "crc64" | "crc32" | "crc16" | "crc7" | "sha1" | "sha256" | "sha512"
-                | "sha3-224" | "sha3-256" | "sha3-384" | "sha3-512" | "xxhash" | "pattern"
-                | "null" => {
+                | "sha3-224" | "sha3-256" | "sha3-384" | "sha3-512" | "xxhash" | "null" => {
                     return Err(
                         "this method is not supported; crc32c finds the same damage".to_owned()
                     );
                 }
-                _ => return Err("write crc32c, md5 or meta".to_owned()),
+                _ => return Err("write crc32c, md5, meta or pattern".to_owned()),
             };
             Ok(())
         },
