@@ -82,8 +82,8 @@ impl<T> DerefMut for Guard<'_, T> {
 /// that thread alone.
 ///
 /// The first thread that submits, registers or processes completions becomes the owner of an engine made for
-/// one, or the thread that creates it (`thread_bound`); every other thread gets an error. That is what makes leaving out the locks sound, at the
-/// price of one compare.
+/// one, or the thread that creates it is (`thread_bound`); every other thread gets an error. That is what makes
+/// leaving out the locks sound, at the price of one compare.
 #[derive(Debug)]
 pub(crate) struct Door {
     /// [`thread_token`] of the owner, or `NOBODY`, or `ANYBODY`. Written by whoever comes first

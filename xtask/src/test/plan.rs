@@ -174,8 +174,9 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
     let adaptive = ["xtask", "bench", "adaptive", "--only", "steady", "--seconds", "0.4"];
     let adaptive = [&adaptive[..], &["--rounds", "1", "--size", "64MiB"]].concat();
     steps.push(short("bench adaptive, short", &adaptive));
-    let fio = ["xtask", "bench", "fio", "--only", "jobs", "--depths", "4", "--seconds", "0.05"];
-    let fio = [&fio[..], &["--ramp", "0.05", "--rounds", "1", "--size", "16MiB"]].concat();
+    let fio = ["xtask", "bench", "fio", "--only", "jobs", "--jobs", "randrw", "--depths", "4"];
+    let brief = ["--seconds", "0.05", "--ramp", "0.05", "--rounds", "1", "--size", "16MiB"];
+    let fio = [&fio[..], &brief].concat();
     steps.push(Step { unavailable: no_fio, ..short("bench fio, short", &fio) });
     let sim = ["xtask", "sim", "--scenario", "1-shared-queue", "--seeds", "1"];
     steps.push(short("sim, short", &sim));

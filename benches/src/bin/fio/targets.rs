@@ -1,12 +1,14 @@
 //! Searches for the depth that keeps a target: how long they take, what they find, and whether it keeps.
 //!
-//! The truth is the fixed depth with the most I/Os per second among those whose p99 keeps the target, found
-//! by trying all of them twice. How often even the lowest depths miss it says what no search can avoid. fio's `latency_target` and bffio end with a depth; `latency_run=1` adjusts it
-//! for as long as the job runs, and never says that it is done: it is given the time that the others need to
-//! search, and judged after that.
+//! The truth is found by trying fixed depths: all of them twice, and then those that may be the best in turns with
+//! what the searches found. It is the one with the most I/Os per second among those that miss the target in the
+//! fewest seconds. How often even the lowest depths miss it says what no search can avoid.
 //!
-//! What was found is then held, in turns with the truth: shared storage changes from one second to the next,
-//! and shares are taken within a round.
+//! fio's `latency_target` and bffio end with a depth; `latency_run=1` adjusts it for as long as the job runs, and never
+//! says that it is done: it is given the time that the others need to search, and judged after that.
+//!
+//! What was found is held in those turns: shared storage changes from one second to the next, and shares are taken
+//! within a round.
 
 use std::time::Duration;
 
