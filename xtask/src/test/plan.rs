@@ -100,7 +100,7 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
         Step::cargo("tidy", ["xtask", "tidy"]),
         Step {
             // The controller's gates play every scenario thirty times, or three times.
-            variables: if quick { &[("AIMD_SEEDS", "3")] } else { &[] },
+            variables: if quick { &[("AIMD_SEEDS", "10")] } else { &[] },
             ..Step::cargo("tests", ["xtask", "run-tests", "--", "--workspace", "--all-features"])
         },
         Step::cargo("bindings of aura.h", ["xtask", "codegen", "--check"]),
