@@ -99,7 +99,7 @@ pub(super) fn first(metadata: &Metadata, extent: Extent) -> Vec<Step> {
         Step { unavailable: no_clippy, ..Step::cargo("clippy", lint::CLIPPY.iter().copied()) },
         Step::cargo("tidy", ["xtask", "tidy"]),
         Step {
-            // The controller's gates play every scenario thirty times, or three times.
+            // The controller's gates play every scenario thirty times, or, for a quick look, ten times.
             variables: if quick { &[("AIMD_SEEDS", "10")] } else { &[] },
             ..Step::cargo("tests", ["xtask", "run-tests", "--", "--workspace", "--all-features"])
         },
