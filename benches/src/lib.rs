@@ -9,6 +9,7 @@
 //! | [`interrupt`] | leaving early and cleanly |
 //! | [`row`] | a row of a benchmark, the raw io_uring loop, and Aura's callbacks |
 //! | [`latency`] | latencies of a few operations out of many |
+//! | [`table`] | tables of figures |
 //! | [`units`] | sizes and times on the command line and in tables |
 //! | [`summary`] | medians and spreads |
 //! | [`report`] | writing JSON |
@@ -22,6 +23,7 @@ pub mod report;
 pub mod row;
 pub mod subject;
 pub mod summary;
+pub mod table;
 pub mod units;
 
 use std::process::ExitCode;

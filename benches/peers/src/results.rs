@@ -8,7 +8,7 @@ use aura_bench::row::Turn;
 use aura_bench::subject::{self, Subject};
 use aura_bench::summary::{median, spread};
 use aura_bench::units;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use serde::Serialize;
 
 use crate::arguments::Arguments;
@@ -182,9 +182,10 @@ impl fmt::Display for Results {
 }
 
 fn table(lines: impl Iterator<Item = Line>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(["row", "share", "ns/op", "spread", "CPU ns/op", "IOPS", "p50", "p99"]);
+    let mut table = aura_bench::table::new(
+        ["row", "share", "ns/op", "spread", "CPU ns/op", "IOPS", "p50", "p99"],
+        &[0],
+    );
     for line in lines {
         table.add_row([
             line.name.to_owned(),
@@ -196,11 +197,6 @@ fn table(lines: impl Iterator<Item = Line>) -> Table {
             latency(line.p50_ns),
             latency(line.p99_ns),
         ]);
-    }
-    for index in 1..8 {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
     }
     table
 }

@@ -15,7 +15,7 @@ use aura_bench::machine::Machine;
 use aura_bench::summary::median;
 use aura_bench::{Error, conclude, report};
 use clap::Parser;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use serde::Serialize;
 
 /// The price of many rings: polling, memory, creation.
@@ -176,8 +176,6 @@ fn median_of(lines: &[Line]) -> Line {
 }
 
 fn table(lines: &[Line]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
     let headings = [
         "rings",
         "busy poll ns",
@@ -187,7 +185,7 @@ fn table(lines: &[Line]) -> Table {
         "resident KiB",
         "B/operation",
     ];
-    table.set_header(headings);
+    let mut table = aura_bench::table::new(headings, &[]);
     for line in lines {
         table.add_row([
             line.rings.to_string(),
@@ -198,9 +196,6 @@ fn table(lines: &[Line]) -> Table {
             format!("{:.0}", line.resident_kib),
             format!("{:.0}", line.bytes_per_operation),
         ]);
-    }
-    for column in table.column_iter_mut() {
-        column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }

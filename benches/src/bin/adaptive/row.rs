@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aura_bench::summary::median;
 use aura_bench::units;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use serde::Serialize;
 
 use crate::load::Limit;
@@ -122,24 +122,25 @@ impl Row {
 }
 
 pub(crate) fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header([
-        "experiment",
-        "engine",
-        "stretch",
-        "IOPS",
-        "MB/s",
-        "of oracle",
-        "p99",
-        "oracle's p99",
-        "oracle's depth",
-        "s over target",
-        "oracle's turns",
-        "s to 95 %",
-        "limit",
-        "its cv",
-    ]);
+    let mut table = aura_bench::table::new(
+        [
+            "experiment",
+            "engine",
+            "stretch",
+            "IOPS",
+            "MB/s",
+            "of oracle",
+            "p99",
+            "oracle's p99",
+            "oracle's depth",
+            "s over target",
+            "oracle's turns",
+            "s to 95 %",
+            "limit",
+            "its cv",
+        ],
+        &[0, 1, 2],
+    );
     for row in rows {
         table.add_row([
             row.experiment.to_owned(),
@@ -161,11 +162,6 @@ pub(crate) fn table(rows: &[Row]) -> Table {
             row.limit.map_or("-".into(), |limit| format!("{limit:.0}")),
             row.limit_cv.map_or("-".into(), |cv| format!("{cv:.2}")),
         ]);
-    }
-    for index in 3..14 {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
     }
     table
 }

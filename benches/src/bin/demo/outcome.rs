@@ -3,7 +3,7 @@
 use aura_bench::machine::Machine;
 use aura_bench::subject::{self, Subject};
 use aura_bench::{BLOCK_BYTES, units};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use serde::Serialize;
 
 use crate::contestant::{Contestant, Kind};
@@ -93,20 +93,21 @@ impl<'a> Json<'a> {
 }
 
 pub(crate) fn table(outcomes: &[Outcome]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header([
-        "in flight set by",
-        "IOPS",
-        "MB/s",
-        "of best fixed",
-        "p50",
-        "p99",
-        "limit",
-        "in flight",
-        "phase",
-        "verified reads",
-    ]);
+    let mut table = aura_bench::table::new(
+        [
+            "in flight set by",
+            "IOPS",
+            "MB/s",
+            "of best fixed",
+            "p50",
+            "p99",
+            "limit",
+            "in flight",
+            "phase",
+            "verified reads",
+        ],
+        &[0, 8],
+    );
     let best = best_fixed(outcomes).map_or(f64::NAN, |best| best.iops);
     for outcome in outcomes {
         table.add_row([
@@ -121,11 +122,6 @@ pub(crate) fn table(outcomes: &[Outcome]) -> Table {
             outcome.phase.into(),
             outcome.verified.to_string(),
         ]);
-    }
-    for index in [1, 2, 3, 4, 5, 6, 7, 9] {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
     }
     table
 }

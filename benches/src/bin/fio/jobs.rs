@@ -2,7 +2,7 @@
 
 use aura_bench::Error;
 use aura_bench::summary::{LEAST_FOR_INTERVAL, median, median_interval};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
@@ -147,15 +147,11 @@ impl Row {
 
 impl Results {
     fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(presets::ASCII_MARKDOWN);
         let header = ["job", "depth", "workers", "fio IOPS", "bffio IOPS"];
-        table.set_header(header.into_iter().chain([
-            "ratio",
-            "interval",
-            "p99 ratio",
-            "CPU/IO ratio",
-        ]));
+        let mut table = aura_bench::table::new(
+            header.into_iter().chain(["ratio", "interval", "p99 ratio", "CPU/IO ratio"]),
+            &[0],
+        );
         for row in &self.rows {
             table.add_row([
                 row.job.clone(),
@@ -169,9 +165,6 @@ impl Results {
                 format!("{:.2}", row.cpu_ratio),
             ]);
         }
-        table.column_iter_mut().skip(1).for_each(|column| {
-            column.set_cell_alignment(CellAlignment::Right);
-        });
         table
     }
 }

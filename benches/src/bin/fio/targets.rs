@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use aura_bench::Error;
 use aura_bench::summary::median;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use serde::Serialize;
 
 use crate::program::{Bench, Figures, Who};
@@ -240,10 +240,11 @@ fn direct<'o>(options: &[&'o str]) -> Vec<&'o str> {
 
 impl Results {
     fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(presets::ASCII_MARKDOWN);
         let header = ["target", "found by", "depth", "answer after", "IOPS"];
-        table.set_header(header.into_iter().chain(["share", "p99", "0.1 s over", "1 s over"]));
+        let mut table = aura_bench::table::new(
+            header.into_iter().chain(["share", "p99", "0.1 s over", "1 s over"]),
+            &[0, 1],
+        );
         for search in &self.searches {
             let after = search.answered_after_s;
             table.add_row([
@@ -258,16 +259,12 @@ impl Results {
                 format!("{:.0} % of {}", search.seconds_over_percent, search.seconds),
             ]);
         }
-        table.column_iter_mut().skip(2).for_each(|column| {
-            column.set_cell_alignment(CellAlignment::Right);
-        });
         table
     }
     /// The fixed depths, of which the truth was taken.
     fn table_of_depths(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(presets::ASCII_MARKDOWN);
-        table.set_header(["target", "fixed depth", "IOPS", "p99", "0.1 s over"]);
+        let mut table =
+            aura_bench::table::new(["target", "fixed depth", "IOPS", "p99", "0.1 s over"], &[0]);
         for tried in &self.depths {
             table.add_row([
                 format!("{} ms", tried.target_ms),
@@ -277,9 +274,6 @@ impl Results {
                 format!("{:.0} %", tried.tenths_over_percent),
             ]);
         }
-        table.column_iter_mut().skip(1).for_each(|column| {
-            column.set_cell_alignment(CellAlignment::Right);
-        });
         table
     }
 }

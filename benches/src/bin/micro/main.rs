@@ -17,7 +17,7 @@ use std::time::Duration;
 use aura_bench::machine::Machine;
 use aura_bench::{Error, conclude, report, units};
 use clap::Parser;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use criterion::Criterion;
 use serde::Serialize;
 
@@ -113,20 +113,13 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn table(lines: &[Line]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(["part", "ns", "95 % of medians"]);
+    let mut table = aura_bench::table::new(["part", "ns", "95 % of medians"], &[0]);
     for line in lines {
         table.add_row([
             line.name.clone(),
             format!("{:.2}", line.ns),
             format!("{:.2}–{:.2}", line.ns_low, line.ns_high),
         ]);
-    }
-    for index in [1, 2] {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
     }
     table
 }

@@ -4,7 +4,7 @@ use aura_bench::machine::Machine;
 use aura_bench::row::{Settings, Turn};
 use aura_bench::subject::{self, Subject};
 use aura_bench::summary::{median, spread};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use serde::Serialize;
 
 /// The name of a row and the row it is compared with, which is itself for a raw one.
@@ -61,9 +61,10 @@ impl Results {
     }
 
     pub(crate) fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(presets::ASCII_MARKDOWN);
-        table.set_header(["row", "ns/op", "spread", "IOPS", "against", "overhead ns", "share"]);
+        let mut table = aura_bench::table::new(
+            ["row", "ns/op", "spread", "IOPS", "against", "overhead ns", "share"],
+            &[0, 4],
+        );
         for line in self.lines() {
             let is_raw = line.name == line.baseline;
             let only = |text: String| if is_raw { String::new() } else { text };
@@ -76,11 +77,6 @@ impl Results {
                 only(format!("{:+.1}", line.overhead_ns)),
                 only(format!("{:.3}", line.share)),
             ]);
-        }
-        for index in [1, 2, 3, 5, 6] {
-            if let Some(column) = table.column_mut(index) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
         }
         table
     }
